@@ -1,0 +1,1 @@
+"""Where things stay: metadata tables, device history and the lock of the data directory."""

@@ -1,0 +1,1 @@
+"""What tests share: a clock to set, databases to throw away."""
