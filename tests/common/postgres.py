@@ -84,16 +84,17 @@ def postgres_server() -> Iterator[str]:
             **run,  # type: ignore[call-overload]
         )
         log = folder / "log"
-        server = subprocess.Popen(
-            [
-                *(binaries / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""),
-                *("-c", "max_connections=400", "-c", "shared_buffers=64MB", "-c", "max_locks_per_transaction=256"),
-            ],
-            user=user,
-            cwd="/",
-            stdout=subprocess.DEVNULL,
-            stderr=log.open("wb"),
-        )
+        with log.open("wb") as output:
+            server = subprocess.Popen(
+                [
+                    *(binaries / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""),
+                    *("-c", "max_connections=400", "-c", "shared_buffers=64MB", "-c", "max_locks_per_transaction=256"),
+                ],
+                user=user,
+                cwd="/",
+                stdout=subprocess.DEVNULL,
+                stderr=output,
+            )
         try:
             _wait_until_ready(binaries, port, server, log)
             yield f"postgresql://thingplane@127.0.0.1:{port}"
