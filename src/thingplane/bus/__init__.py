@@ -1,0 +1,6 @@
+"""How parts of the platform reach each other without knowing each other: events, and downlink to devices."""
+
+from thingplane.bus.downlink import DeviceOfflineError, Downlink, DownlinkMessage, RequestTimeoutError
+from thingplane.bus.events import Bus, LocalBus
+
+__all__ = ["Bus", "DeviceOfflineError", "Downlink", "DownlinkMessage", "LocalBus", "RequestTimeoutError"]

@@ -1,0 +1,58 @@
+"""Sending to devices, wherever they are connected."""
+
+from typing import Protocol
+
+import msgspec
+
+
+class DeviceOfflineError(Exception):
+    """The device has no connection, and the message is not one that is kept for later."""
+
+
+class RequestTimeoutError(Exception):
+    """The device did not answer in time."""
+
+
+class DownlinkMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One MQTT message to one device."""
+
+    device_id: int
+    topic: str
+    payload: bytes
+    qos: int = 0
+    retain: bool = False
+    expiry: int | None = None
+    """Seconds after which a message that is still waiting is dropped (MQTT 5 message expiry interval)."""
+    properties: dict[str, object] = {}
+    """MQTT 5 properties by name: content_type, response_topic, correlation_data, payload_format, user (pairs)."""
+    needs_subscription: bool = False
+    """True for custom topics: a device that did not subscribe does not get the message. System topics need none."""
+
+
+class Downlink(Protocol):
+    """What the gateway does for slices."""
+
+    def online(self, device_id: int) -> bool:
+        """Tell whether the device has a connection (or, later, a session through a gateway)."""
+
+    def custom_rrpc(self, device_id: int) -> bool:
+        """Tell whether the device announced ``ext`` bit 0: RRPC on ``/ext/rrpc/{id}/{topic}``."""
+
+    async def send(self, message: DownlinkMessage) -> bool:
+        """Hand a message to the device, or keep it for the device's persistent session when it has QoS 1.
+
+        Returns:
+            True when it was written or is durably kept, False when it will never arrive (offline without a session
+            that keeps it, or not subscribed).
+        """
+
+    async def request(self, message: DownlinkMessage, message_id: int, timeout_ms: int) -> bytes:
+        """Send a message and wait for the device's answer with this message id (RRPC, synchronous services).
+
+        Raises:
+            DeviceOfflineError: no connection; nothing was sent.
+            RequestTimeoutError: no answer within ``timeout_ms``, or the connection was lost meanwhile.
+        """
+
+    def resolve(self, device_id: int, message_id: int, payload: bytes) -> bool:
+        """Complete a waiting ``request`` with the device's answer; False when nobody waits (late or unknown)."""
