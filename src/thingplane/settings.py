@@ -1,0 +1,199 @@
+"""All settings of a node, declared once: flags, environment, TOML file and the settings page come from this class."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+ENVIRONMENT_PREFIX = "THINGPLANE_"
+DEFAULT_FILE = Path("thingplane.toml")
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class SettingsError(Exception):
+    """A setting that can't be used; the text is one line that names it and where it came from."""
+
+
+class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Settings of a node. Flags win over ``THINGPLANE_*`` environment variables, those over the TOML file."""
+
+    data_dir: Annotated[Path, Meta(description="folder for everything the node keeps; one node at a time")] = Path(
+        "data"
+    )
+    host: Annotated[str, Meta(description="address to listen on; 0.0.0.0 for all")] = "127.0.0.1"
+    public_host: Annotated[str, Meta(description="host name that endpoints and URLs name; empty: as host")] = ""
+    api_port: Annotated[Port, Meta(description="cloud API, health and metrics over plain HTTP; 0: any free port")] = (
+        8080
+    )
+    api_tls_port: Annotated[Port, Meta(description="cloud API over TLS")] = 8443
+    mqtt_port: Annotated[Port, Meta(description="MQTT, plain and TLS told apart by the first byte")] = 1883
+    mqtt_ws_port: Annotated[Port, Meta(description="MQTT over WebSocket, path /mqtt")] = 8083
+    amqp_port: Annotated[Port, Meta(description="AMQP 1.0 subscription; reserved, no listener in this version")] = 5671
+    stomp_port: Annotated[Port, Meta(description="STOMP subscription; reserved, no listener in this version")] = 61614
+    coap_port: Annotated[Port, Meta(description="CoAP; reserved, no listener in this version")] = 5682
+    coaps_port: Annotated[Port, Meta(description="CoAP over DTLS; reserved, no listener in this version")] = 5684
+    console_port: Annotated[Port, Meta(description="web console; reserved, not in this version")] = 8081
+    access_key_id: Annotated[str, Meta(description="AccessKeyId of the account; empty: generated at first start")] = ""
+    access_key_secret: Annotated[str, Meta(description="its secret; goes with access_key_id")] = ""
+    account_id: Annotated[str, Meta(description="id of the account, as resources in policies name it")] = (
+        "1000000000000001"
+    )
+    database_url: Annotated[
+        str, Meta(description="postgresql://user:password@host:port/name; empty: SQLite files in data_dir")
+    ] = ""
+    bus_url: Annotated[str, Meta(description="message bus between nodes; this version runs one node: leave empty")] = ""
+    region: Annotated[str, Meta(description="region that answers name", min_length=1)] = "cn-shanghai"
+    tls_certificate: Annotated[str, Meta(description="PEM file of the server certificate; empty: generated")] = ""
+    tls_key: Annotated[str, Meta(description="PEM file of its private key")] = ""
+    tls_names: Annotated[
+        list[str], Meta(description="more host names and addresses for the generated server certificate")
+    ] = []
+    quota: Annotated[
+        Literal["documented", "unlimited"], Meta(description="calls a second for each operation and account")
+    ] = "documented"
+    history_days: Annotated[int, Meta(description="days that properties, events and services are kept", ge=1)] = 30
+    history_seal_rows: Annotated[
+        int, Meta(description="messages after which a history file is sealed (embedded default)", ge=1000)
+    ] = 250_000
+    products_per_instance: Annotated[int, Meta(description="products in one instance", ge=1)] = 1000
+    device_cache: Annotated[int, Meta(description="devices kept in memory", ge=100)] = 100_000
+    mqtt_plain: Annotated[bool, Meta(description="accept MQTT without TLS")] = True
+    mqtt_connects_per_minute: Annotated[
+        int, Meta(description="connection attempts of one device a minute; 0: unlimited, the vendor allows 5", ge=0)
+    ] = 0
+    mqtt_publishes_per_second: Annotated[
+        int, Meta(description="publishes of one device a second; 0: unlimited, the vendor allows 30 (QoS 1: 10)", ge=0)
+    ] = 0
+    mqtt_write_buffer: Annotated[
+        int, Meta(description="bytes waiting for one connection before it is closed", ge=65536)
+    ] = 1_048_576
+    offline_days: Annotated[int, Meta(description="days that QoS 1 messages wait for an offline device", ge=1)] = 7
+    offline_messages_per_device: Annotated[int, Meta(description="QoS 1 messages that wait for one device", ge=1)] = (
+        1000
+    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="least severe log lines to write")
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "console", "json"], Meta(description="auto: console on a terminal, else JSON lines")
+    ] = "auto"
+
+    def __post_init__(self) -> None:
+        for one, other in (("access_key_id", "access_key_secret"), ("tls_certificate", "tls_key")):
+            if bool(getattr(self, one)) != bool(getattr(self, other)):
+                raise ValueError(f"{one} and {other} go together: set both or neither")
+        if self.database_url and not self.database_url.startswith(("postgresql://", "postgres://")):
+            raise ValueError("database_url must start with postgresql://")
+        if self.bus_url:
+            raise ValueError("bus_url: this version runs one node and has no message bus; leave it empty")
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in SECRETS)
+        return f"Settings({', '.join(shown)})"
+
+
+SECRETS = {"access_key_secret", "database_url"}
+"""Settings that no log line and no message may show."""
+
+
+def describe(name: str) -> str:
+    """Return the one-line description of a setting."""
+    return next(
+        meta.description or ""
+        for meta in get_args(get_type_hints(Settings, include_extras=True)[name])[1:]
+        if meta.description
+    )
+
+
+def base_type(name: str) -> Any:
+    """Return the plain type of a setting: int, str, bool, Path, list[str] or a Literal."""
+    hint = get_type_hints(Settings, include_extras=True)[name]
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    return hint
+
+
+def load_settings(
+    flags: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """Merge the three sources of settings and check them.
+
+    Args:
+        flags: settings by name; None values count as not given.
+        environment: variables; default: those of the process.
+        file: TOML file, which must exist; None: ``THINGPLANE_CONFIG``, else ``thingplane.toml`` if there is one.
+
+    Raises:
+        SettingsError: a source can't be read, or a setting is unknown or wrong.
+    """
+    environment = os.environ if environment is None else environment
+    merged: dict[str, object] = {}
+    origin: dict[str, str] = {}
+    for source, values in (
+        _from_file(file, environment),
+        _from_environment(environment),
+        ("flag", {name: value for name, value in (flags or {}).items() if value is not None}),
+    ):
+        for name, value in values.items():
+            merged[name] = value
+            origin[name] = _label(source, name)
+    for name, value in merged.items():
+        if name not in Settings.__struct_fields__:
+            raise SettingsError(f"{origin[name]}: there is no such setting")
+        try:
+            # One at a time, so that the message names the setting and its source.
+            merged[name] = _convert(name, value)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"{origin[name]}: {error}") from None
+    try:
+        return Settings(**merged)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _convert(name: str, value: object) -> object:
+    if base_type(name) == list[str] and isinstance(value, str):
+        value = [item.strip() for item in value.split(",") if item.strip()]
+    if isinstance(value, Path):
+        value = str(value)
+    hint = get_type_hints(Settings, include_extras=True)[name]
+    return msgspec.convert(value, hint, strict=False)
+
+
+def _label(source: str, name: str) -> str:
+    if source == "flag":
+        return f"--{name.replace('_', '-')}"
+    if source == "environment":
+        return f"{ENVIRONMENT_PREFIX}{name.upper()}"
+    return f"{name} in {source}"
+
+
+def _from_environment(environment: Mapping[str, str]) -> tuple[str, dict[str, object]]:
+    values: dict[str, object] = {}
+    for variable, value in environment.items():
+        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        # Variables of this prefix that are no settings belong to somebody else's scripts.
+        if variable.startswith(ENVIRONMENT_PREFIX) and name in Settings.__struct_fields__:
+            values[name] = value
+    return "environment", values
+
+
+def _from_file(file: Path | None, environment: Mapping[str, str]) -> tuple[str, dict[str, object]]:
+    if file is None:
+        named = environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
+        file = Path(named) if named else DEFAULT_FILE
+        if not named and not file.exists():
+            return str(file), {}
+    try:
+        return str(file), tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from None
