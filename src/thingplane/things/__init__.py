@@ -1,0 +1,1 @@
+"""Thing models: what a product's devices can report and be asked to do, as draft and as published versions."""
