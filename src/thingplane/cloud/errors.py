@@ -49,3 +49,6 @@ INVALID_FORMATTED_PARAMETER = ErrorCode("iot.common.InvalidFormattedParameter", 
 RAM_ACTION_PERMISSION_DENY = ErrorCode(
     "iot.common.RamActionPermissionDeny", "The access policy of the caller does not allow this operation."
 )
+API_NOT_SUPPORTED_IN_INSTANCE = ErrorCode(
+    "iot.common.APINotSupportedInInstance", "This operation is not offered on this kind of instance."
+)

@@ -1,7 +1,7 @@
 """The structs that declare an operation: parameters with their documented constraints, and answers."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, dataclass_transform
 
 import msgspec
 
@@ -43,7 +43,18 @@ class Field:
     """One sentence for the reference page, where the name does not say enough."""
 
 
-class Struct(msgspec.Struct, kw_only=True, omit_defaults=True):
+class _KeywordOnly(msgspec.StructMeta):
+    """Makes the fields of every struct keyword-only: subclasses add mandatory fields after optional ones."""
+
+    def __new__(
+        mcls: "type[_KeywordOnly]", name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
+    ) -> "_KeywordOnly":
+        options.setdefault("kw_only", True)
+        return super().__new__(mcls, name, bases, namespace, **options)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
+class Struct(msgspec.Struct, metaclass=_KeywordOnly, omit_defaults=True):
     """Part of a request or answer. Fields are named as on the wire; in answers None is left out."""
 
 

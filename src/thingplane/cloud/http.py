@@ -1,0 +1,70 @@
+"""The little of ASGI that the API needs: types, bounded bodies, answers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from thingplane.cloud.errors import GatewayError
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MAX_BODY_BYTES: Final = 8 * 1024 * 1024
+"""Enough for 10000 device names with nicknames, percent-encoded."""
+BODY_TIMEOUT_S: Final = 30.0
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+async def read_body(receive: Receive, limit: int = MAX_BODY_BYTES, timeout_s: float = BODY_TIMEOUT_S) -> bytes:
+    """Return the whole body of a request.
+
+    Args:
+        receive: of the ASGI application.
+        limit: most bytes that are accepted.
+        timeout_s: seconds that the client may take.
+
+    Raises:
+        GatewayError: RequestEntityTooLarge (413), RequestTimeout (408).
+        ClientGoneError: nobody waits for an answer any more.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _collect(receive, limit)
+    except TimeoutError as error:
+        raise GatewayError(408, "RequestTimeout", f"The body did not arrive within {timeout_s:g} seconds.") from error
+
+
+async def _collect(receive: Receive, limit: int) -> bytes:
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise GatewayError(413, "RequestEntityTooLarge", f"The body is longer than {limit} bytes.")
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+async def respond(send: Send, status: int, content_type: bytes, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    """Send a complete answer."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", content_type),
+                (b"content-length", str(len(body)).encode("ascii")),
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
