@@ -111,7 +111,9 @@ def _read_items(node: Node, word: str) -> tuple[EnumItem, ...]:
 
 def _read_member(node: Node) -> Member:
     _check_word(node, "STRUCT")
-    declared = read_type(node, key="childDataType")
+    # Looked at first: a nested struct or array would otherwise be blamed for what it holds.
+    nested = node.text("childDataType") in {"STRUCT", "ARRAY"}
+    declared = None if nested else read_type(node, key="childDataType")
     if not isinstance(declared, SimpleType):
         raise ModelError(node.at("childDataType"), f"must be {_SIMPLE}")
     name = node.text("childName") if node.has("childName") else node.text("name")
