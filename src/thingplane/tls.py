@@ -53,7 +53,7 @@ def ensure_certificates(folder: Path, names: Iterable[str]) -> Certificates:
         ca = x509.load_pem_x509_certificate(files.ca.read_bytes())
         ca_key = serialization.load_pem_private_key(ca_key_file.read_bytes(), None)
         if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"{ca_key_file} is not an elliptic curve key")  # noqa: TRY004 - the file is wrong, no type
+            raise ValueError(f"{ca_key_file} is not an elliptic curve key")
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _server(key, wanted, ca, ca_key)
         _write_key(files.key, key)

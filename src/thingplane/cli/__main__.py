@@ -1,0 +1,3 @@
+from thingplane.cli import main
+
+main()
