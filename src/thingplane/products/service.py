@@ -1,0 +1,265 @@
+"""Products: making, finding, changing and deleting them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from thingplane import ids
+from thingplane.bus import Bus
+from thingplane.clock import Clock
+from thingplane.products import errors
+from thingplane.products.product import NewProduct, Product, ProductChanged, ProductDeleted, ProductStatus
+from thingplane.products.tables import product_tags, products
+from thingplane.products.tags import ProductTags
+from thingplane.storage.database import Database
+
+__all__ = ["NewProduct", "Product", "ProductChanged", "ProductDeleted", "ProductService"]
+
+OnCreate: TypeAlias = Callable[[AsyncConnection, Product], Awaitable[None]]
+OnDelete: TypeAlias = Callable[[AsyncConnection, int], Awaitable[None]]
+CountDevices: TypeAlias = Callable[[AsyncConnection, Sequence[int]], Awaitable[dict[int, int]]]
+
+MAX_PRODUCTS = 1000
+"""Products of an instance (guide: limits)."""
+# Far beyond every row, and small enough for the 64-bit integers of both databases.
+_MAX_OFFSET = 2**53
+
+
+async def _no_devices(_connection: AsyncConnection, _product_ids: Sequence[int]) -> dict[int, int]:
+    return {}
+
+
+class ProductService:
+    """The products of all instances, with a cache of those in use.
+
+    ``on_create`` and ``on_delete`` are where other slices add and remove what hangs on a product: their functions run
+    inside the transaction that creates or deletes it, and one that raises rolls everything back. ``count_devices`` is
+    set by whoever keeps devices: from product ids to numbers of devices, where products without devices may be absent.
+    """
+
+    def __init__(self, database: Database, clock: Clock, bus: Bus, *, max_products: int = MAX_PRODUCTS) -> None:
+        """Start with an empty cache.
+
+        Args:
+            database: where products are kept.
+            clock: tells creation times.
+            bus: carries ``ProductChanged`` and ``ProductDeleted``, and brings those of other nodes.
+            max_products: most products an instance may hold.
+        """
+        self._database = database
+        self._clock = clock
+        self._bus = bus
+        self._max_products = max_products
+        self._by_key: dict[str, Product] = {}
+        self._invalidations = 0
+        self.on_create: list[OnCreate] = []
+        self.on_delete: list[OnDelete] = []
+        self.count_devices: CountDevices = _no_devices
+        self.tags = ProductTags(database)
+        bus.subscribe(ProductChanged, self._forget)
+        bus.subscribe(ProductDeleted, self._forget)
+
+    def _forget(self, event: ProductChanged | ProductDeleted) -> None:
+        self._invalidations += 1
+        self._by_key.pop(event.product_key, None)
+
+    def cached(self, product_key: str) -> Product | None:
+        """Return the product if it is in memory; None says nothing about its existence."""
+        return self._by_key.get(product_key)
+
+    async def find(self, product_key: str) -> Product | None:
+        """Return the product with this key in any instance, or None."""
+        product = self._by_key.get(product_key)
+        if product is not None:
+            return product
+        invalidations = self._invalidations
+        async with self._database.read() as connection:
+            product = await _one(connection, select(products).where(products.c.product_key == product_key))
+        # What was read before a change must not enter the cache after it.
+        if product is not None and invalidations == self._invalidations:
+            self._by_key[product_key] = product
+        return product
+
+    async def get(self, instance_id: int, product_key: str) -> Product:
+        """Return the instance's product with this key.
+
+        Raises:
+            BusinessError: iot.prod.NullProductKey, iot.prod.NotExistedProduct.
+        """
+        if not product_key:
+            raise errors.NULL_PRODUCT_KEY()
+        product = await self.find(product_key)
+        if product is None or product.instance_id != instance_id:
+            raise errors.NOT_EXISTED_PRODUCT()
+        return product
+
+    async def by_id(self, product_id: int) -> Product | None:
+        """Return the product with this id in any instance, or None; not cached."""
+        async with self._database.read() as connection:
+            return await _one(connection, select(products).where(products.c.id == product_id))
+
+    async def create(self, instance_id: int, new: NewProduct) -> Product:
+        """Create a product and what other slices give every new product.
+
+        Raises:
+            BusinessError: iot.prod.AlreadyExistedProductName, iot.prod.ProductCountExceedMax.
+        """
+        values: dict[str, Any] = {
+            **msgspec.structs.asdict(new),
+            "instance_id": instance_id,
+            "product_key": ids.product_key(),
+            "product_secret": ids.product_secret(),
+            "status": "DEVELOPMENT_STATUS",
+            "dynamic_register": False,
+            "filter_by_timestamp": False,
+            "filter_by_value": False,
+            "created_at": self._clock.now_ms(),
+        }
+        try:
+            async with self._database.write() as connection:
+                await self._check_room(connection, instance_id, new.name)
+                result = await connection.execute(insert(products).values(values).returning(products.c.id))
+                product = Product(id=result.scalar_one(), **values)
+                for hook in self.on_create:
+                    await hook(connection, product)
+        except IntegrityError:
+            await self._refuse_taken_name(instance_id, new.name)
+            raise
+        self._bus.publish(ProductChanged(product.id, product.product_key))
+        return product
+
+    async def _check_room(self, connection: AsyncConnection, instance_id: int, name: str) -> None:
+        mine = products.c.instance_id == instance_id
+        # Creations in one instance queue up at its oldest product; without that, several at once could pass the limit.
+        oldest = select(products.c.id).where(mine).order_by(products.c.id).limit(1)
+        await connection.execute(oldest.with_for_update(key_share=True))
+        if (await connection.execute(select(products.c.id).where(mine, products.c.name == name))).first() is not None:
+            raise errors.ALREADY_EXISTED_PRODUCT_NAME()
+        count = (await connection.execute(select(func.count()).select_from(products).where(mine))).scalar_one()
+        if count >= self._max_products:
+            raise errors.PRODUCT_COUNT_EXCEED_MAX()
+
+    async def _refuse_taken_name(self, instance_id: int, name: str, besides: int = 0) -> None:
+        """Raise the documented code when an integrity error came from the name."""
+        query = select(products.c.id).where(
+            products.c.instance_id == instance_id, products.c.name == name, products.c.id != besides
+        )
+        async with self._database.read() as connection:
+            if (await connection.execute(query)).first() is not None:
+                raise errors.ALREADY_EXISTED_PRODUCT_NAME() from None
+
+    async def rename(self, product: Product, name: str, description: str | None) -> None:
+        """Change name and description; None keeps the description.
+
+        Raises:
+            BusinessError: iot.prod.AlreadyExistedProductName, iot.prod.NotExistedProduct.
+        """
+        values = {"name": name} if description is None else {"name": name, "description": description}
+        try:
+            await self._update(product, values)
+        except IntegrityError:
+            await self._refuse_taken_name(product.instance_id, name, besides=product.id)
+            raise
+
+    async def set_status(self, product: Product, status: ProductStatus) -> None:
+        """Release the product or take the release back; nothing happens when it has that status already."""
+        await self._update(product, {"status": status})
+
+    async def set_filter(self, product: Product, *, by_timestamp: bool, by_value: bool) -> None:
+        """Set how forwarded property messages are deduplicated.
+
+        Raises:
+            BusinessError: iot.prod.NotSeniorProduct: without a thing model there are no properties.
+        """
+        if not product.senior:
+            raise errors.NOT_SENIOR_PRODUCT()
+        await self._update(product, {"filter_by_timestamp": by_timestamp, "filter_by_value": by_value})
+
+    async def set_dynamic_register(self, product: Product, enabled: bool) -> None:
+        """Allow or forbid devices to fetch their secret with the product's."""
+        await self._update(product, {"dynamic_register": enabled})
+
+    async def _update(self, product: Product, values: dict[str, Any]) -> None:
+        async with self._database.write() as connection:
+            result = await connection.execute(update(products).where(products.c.id == product.id).values(values))
+        if result.rowcount == 0:
+            raise errors.NOT_EXISTED_PRODUCT()
+        self._bus.publish(ProductChanged(product.id, product.product_key))
+
+    async def delete(self, product: Product) -> None:
+        """Delete a product that has no devices, with everything that hangs on it.
+
+        Raises:
+            BusinessError: iot.prod.NotExistedProduct, and iot.prod.UpdateProductFailed while it has devices (the guide
+                names no code of its own for that).
+        """
+        async with self._database.write() as connection:
+            # The lock keeps devices from being created meanwhile: their foreign key waits for it.
+            lock = select(products.c.id).where(products.c.id == product.id).with_for_update()
+            if (await connection.execute(lock)).first() is None:
+                raise errors.NOT_EXISTED_PRODUCT()
+            devices = (await self.count_devices(connection, [product.id])).get(product.id, 0)
+            if devices:
+                raise errors.UPDATE_PRODUCT_FAILED(f"The product has {devices} devices. Delete them first.")
+            for hook in self.on_delete:
+                await hook(connection, product.id)
+            await connection.execute(delete(product_tags).where(product_tags.c.product_id == product.id))
+            await connection.execute(delete(products).where(products.c.id == product.id))
+        self._bus.publish(ProductDeleted(product.id, product.product_key))
+
+    async def device_counts(self, product_ids: Sequence[int]) -> dict[int, int]:
+        """Return the number of devices of each product; products without devices may be absent."""
+        async with self._database.read() as connection:
+            return await self.count_devices(connection, product_ids)
+
+    async def page(
+        self,
+        instance_id: int,
+        page: int,
+        size: int,
+        *,
+        senior: bool | None = None,
+        resource_group_id: str | None = None,
+    ) -> tuple[list[Product], int]:
+        """Return a page of an instance's products, newest first, and the number of all that fit.
+
+        Args:
+            instance_id: whose products.
+            page: number of the page, from 1.
+            size: products on a page.
+            senior: only those with (True) or without (False) a thing model.
+            resource_group_id: only those of this resource group.
+        """
+        fits = [products.c.instance_id == instance_id]
+        if senior is not None:
+            fits.append(products.c.senior.is_(senior))
+        if resource_group_id is not None:
+            fits.append(products.c.resource_group_id == resource_group_id)
+        async with self._database.read() as connection:
+            total = (await connection.execute(select(func.count()).select_from(products).where(*fits))).scalar_one()
+            rows = (await connection.execute(_paged(select(products).where(*fits), page, size))).all()
+        return [Product(**row._mapping) for row in rows], total  # noqa: SLF001 - the documented way to a row's columns
+
+    async def page_by_tags(
+        self, instance_id: int, tags: Sequence[tuple[str, str | None]], page: int, size: int
+    ) -> list[Product]:
+        """Return a page of the products that have any of these tags, newest first; value None is any value."""
+        tagged = self.tags.matching(tags)
+        query = select(products).where(products.c.instance_id == instance_id, products.c.id.in_(tagged))
+        async with self._database.read() as connection:
+            rows = (await connection.execute(_paged(query, page, size))).all()
+        return [Product(**row._mapping) for row in rows]  # noqa: SLF001 - the documented way to a row's columns
+
+
+def _paged(query: Select[Any], page: int, size: int) -> Select[Any]:
+    newest_first = query.order_by(products.c.created_at.desc(), products.c.id.desc())
+    return newest_first.limit(size).offset(min((page - 1) * size, _MAX_OFFSET))
+
+
+async def _one(connection: AsyncConnection, query: Select[Any]) -> Product | None:
+    row = (await connection.execute(query)).first()
+    return None if row is None else Product(**row._mapping)  # noqa: SLF001 - the documented way to a row's columns
