@@ -1,0 +1,46 @@
+"""A device as the platform keeps it in memory."""
+
+from typing import Any
+
+import msgspec
+
+
+class Device(msgspec.Struct, kw_only=True, gc=False):
+    """One device. All times are epoch milliseconds.
+
+    A device has one such object in a process while it is cached or connected; only ``DeviceService`` changes it.
+    """
+
+    id: int
+    """Key in the metadata database and in the history."""
+    iot_id: str
+    instance_id: int
+    product_id: int
+    product_key: str
+    name: str
+    secret: str
+    nickname: str | None
+    node_type: int
+    """0: device, 1: gateway; as the product's."""
+    enabled: bool
+    created_at: int
+    modified_at: int
+    """When its record was last changed by a call; connections do not count."""
+    switched_at: int | None
+    """When it was last disabled or enabled."""
+    activated_at: int | None
+    """First connection; None while the device is not activated."""
+    online_at: int | None
+    """Last time it came online."""
+    offline_at: int | None
+    """Last time it went offline."""
+    ip: str | None
+    """Address of its last connection."""
+
+    def __repr__(self) -> str:
+        # The generated one would write the secret into logs and tracebacks.
+        return f"Device(id={self.id}, product_key={self.product_key!r}, name={self.name!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return what rich prints, which is not the secret either."""
+        return [("id", self.id), ("product_key", self.product_key), ("name", self.name)]

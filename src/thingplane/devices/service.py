@@ -1,0 +1,302 @@
+"""What the platform does with devices; also the way in for the gateway and for other slices."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Literal
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from thingplane import ids
+from thingplane.bus import Bus
+from thingplane.clock import Clock
+from thingplane.devices import errors
+from thingplane.devices.directory import DeviceDirectory
+from thingplane.devices.events import DeviceDeleted, DeviceDisabled, DeviceEnabled
+from thingplane.devices.presence import Presence
+from thingplane.devices.record import Device
+from thingplane.devices.tables import devices
+from thingplane.products.errors import NOT_EXISTED_PRODUCT, NULL_PRODUCT_KEY
+from thingplane.products.service import Product, ProductService
+from thingplane.storage.database import Database
+
+__all__ = [
+    "Device",
+    "DeviceDeleted",
+    "DeviceDisabled",
+    "DeviceEnabled",
+    "DeviceService",
+    "Status",
+]
+
+Status = Literal["ONLINE", "OFFLINE", "UNACTIVE", "DISABLE"]
+"""The words for a device's state, spelled as documented."""
+
+OnDelete = Callable[[AsyncConnection, int], Awaitable[None]]
+
+CACHED_DEVICES: Final = 100_000
+
+_IOT_ID = re.compile(r"[A-Za-z0-9]{1,64}")
+
+
+class DeviceService:
+    """Devices of all instances."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        bus: Bus,
+        products: ProductService,
+        *,
+        region: str = "cn-shanghai",
+        cached_devices: int = CACHED_DEVICES,
+    ) -> None:
+        """Wire the service; ``start`` has to be awaited before devices connect.
+
+        Args:
+            database: where devices are kept.
+            clock: time of everything that is recorded.
+            bus: where deletions and switches are published.
+            products: the service of their products.
+            region: region that answers name.
+            cached_devices: devices that are kept in memory beside those that are connected.
+        """
+        self.region = region
+        self.on_delete: list[OnDelete] = []
+        """Called with a device's key inside the transaction that deletes it, before it is gone."""
+        self._database = database
+        self._clock = clock
+        self._bus = bus
+        self._products = products
+        self._presence = Presence(database, clock)
+        self._directory = DeviceDirectory(database, cached_devices, self._presence.held)
+        products.count_devices = self.count
+        # Also the changes that this service makes arrive here: one way for its own and for those of other nodes.
+        bus.subscribe(DeviceDeleted, self._deleted)
+        bus.subscribe(DeviceDisabled, self._disabled)
+        bus.subscribe(DeviceEnabled, self._enabled)
+
+    async def start(self) -> None:
+        """Settle what a crash has left open: no device is online now."""
+        await self._presence.settle()
+
+    async def close(self) -> None:
+        """Write the times of connections that are not written yet."""
+        await self._presence.close()
+
+    # Finding devices.
+
+    def cached(self, product_key: str, name: str) -> Device | None:
+        """Return the device of any instance if it is in memory."""
+        return self._directory.cached(product_key, name)
+
+    async def find(self, product_key: str, name: str) -> Device | None:
+        """Return the device of any instance, or None. Look-ups of one loop turn become one query."""
+        return await self._directory.find(product_key, name)
+
+    async def by_id(self, device_id: int) -> Device | None:
+        """Return the device of any instance by its key in the database, or None."""
+        return await self._directory.find_id(device_id)
+
+    async def by_iot_id(self, iot_id: str) -> Device | None:
+        """Return the device of any instance by its IotId, or None."""
+        return await self._directory.find_iot_id(iot_id)
+
+    async def resolve(
+        self, instance_id: int, *, product_key: str | None = None, name: str | None = None, iot_id: str | None = None
+    ) -> Device:
+        """Return the device that a call names by IotId, or by ProductKey and DeviceName; IotId outranks.
+
+        Raises:
+            BusinessError: iot.device.InvalidIoTId, iot.prod.NullProductKey, iot.device.NullDeviceName,
+                iot.prod.NotExistedProduct or iot.device.NotExistedDevice.
+        """
+        if iot_id is not None:
+            if _IOT_ID.fullmatch(iot_id) is None:
+                raise errors.INVALID_IOT_ID()
+            device = await self._directory.find_iot_id(iot_id)
+        elif not product_key:
+            raise NULL_PRODUCT_KEY()
+        elif not name:
+            raise errors.NULL_DEVICE_NAME()
+        else:
+            device = self._directory.cached(product_key, name)
+            if device is None or device.instance_id != instance_id:
+                await self._products.get(instance_id, product_key)
+                device = await self._directory.find(product_key, name)
+        if device is None or device.instance_id != instance_id:
+            raise errors.NOT_EXISTED_DEVICE()
+        return device
+
+    async def several(self, product_key: str, names: list[str]) -> list[Device]:
+        """Return those devices of a product that exist, in the order of the names and without repetitions."""
+        found = [await self.find(product_key, name) for name in dict.fromkeys(names)]
+        return [device for device in found if device is not None]
+
+    async def page(
+        self, product_id: int, limit: int, *, offset: int = 0, before: int | None = None
+    ) -> tuple[int, list[Device]]:
+        """Return how many devices a product has, and some of them, newest first.
+
+        Args:
+            product_id: key of the product.
+            limit: devices at most.
+            offset: devices to skip.
+            before: only devices older than the one with this key.
+        """
+        wanted = select(devices).where(devices.c.product_id == product_id)
+        if before is not None:
+            wanted = wanted.where(devices.c.id < before)
+        wanted = wanted.order_by(devices.c.id.desc()).limit(limit).offset(offset)
+        async with self._database.read() as connection:
+            total = (await self.count(connection, [product_id])).get(product_id, 0)
+            rows = (await connection.execute(wanted)).all()
+        return total, [self._directory.intern(row) for row in rows]
+
+    async def count(self, connection: AsyncConnection, product_ids: Sequence[int]) -> dict[int, int]:
+        """Return how many devices products have, by the products' keys; products without devices are absent."""
+        rows = await connection.execute(
+            select(devices.c.product_id, func.count())
+            .where(devices.c.product_id.in_(product_ids))
+            .group_by(devices.c.product_id)
+        )
+        return {product_id: count for product_id, count in rows}  # noqa: C416 (rows are not pairs for mypy)
+
+    # Connections.
+
+    def connected(self, device: Device, ip: str) -> None:
+        """Take note of a connection: at once in memory, within half a second in the database.
+
+        Every call has to be followed by one of ``disconnected`` when that connection ends, also when another connection
+        of the same device has replaced it.
+        """
+        self._presence.connected(device, ip)
+
+    def disconnected(self, device: Device) -> None:
+        """Take note of the end of a connection."""
+        self._presence.disconnected(device)
+
+    def status(self, device: Device) -> Status:
+        """Return the device's state."""
+        if not device.enabled:
+            return "DISABLE"
+        if self._presence.online(device.id):
+            return "ONLINE"
+        return "UNACTIVE" if device.activated_at is None else "OFFLINE"
+
+    def status_since(self, device: Device) -> int:
+        """Return when the device's state became what it is, in epoch milliseconds."""
+        switched = device.switched_at or device.created_at
+        if not device.enabled:
+            return switched
+        if self._presence.online(device.id):
+            return max(device.online_at or 0, switched)
+        return max(device.online_at or 0, device.offline_at or 0, switched)
+
+    # Life.
+
+    async def register(self, product: Product, name: str | None = None, nickname: str | None = None) -> Device:
+        """Create a device, with a name of the platform's choice when there is none.
+
+        Raises:
+            BusinessError: iot.device.AlreadyExistedDeviceName; iot.prod.NotExistedProduct when the product was deleted
+                meanwhile.
+        """
+        now = self._clock.now_ms()
+        values: dict[str, Any] = {
+            "iot_id": ids.iot_id(),
+            "instance_id": product.instance_id,
+            "product_id": product.id,
+            "product_key": product.product_key,
+            "name": ids.device_name() if name is None else name,
+            "secret": ids.device_secret(),
+            "nickname": nickname,
+            "node_type": product.node_type,
+            "enabled": True,
+            "created_at": now,
+            "modified_at": now,
+            "switched_at": None,
+            "activated_at": None,
+            "online_at": None,
+            "offline_at": None,
+            "ip": None,
+        }
+        try:
+            async with self._database.write() as connection:
+                created = await connection.execute(insert(devices).values(values).returning(devices.c.id))
+                device = Device(id=created.scalar_one(), **values)
+        except IntegrityError:
+            # Another call was quicker: it took the name, or deleted the product.
+            if await self.find(values["product_key"], values["name"]) is not None:
+                raise errors.ALREADY_EXISTED_DEVICE_NAME() from None
+            if await self._products.by_id(product.id) is None:
+                raise NOT_EXISTED_PRODUCT() from None
+            raise
+        return self._directory.add(device)
+
+    async def delete(self, device: Device) -> None:
+        """Delete a device with everything that hangs on it.
+
+        Raises:
+            BusinessError: iot.device.NotExistedDevice when it is gone already.
+        """
+        async with self._database.write() as connection:
+            for hook in self.on_delete:
+                await hook(connection, device.id)
+            deleted = await connection.execute(delete(devices).where(devices.c.id == device.id))
+            if not deleted.rowcount:
+                raise errors.NOT_EXISTED_DEVICE()
+        self._bus.publish(DeviceDeleted(device.id, device.product_key, device.name))
+
+    async def disable(self, device: Device) -> None:
+        """Bar a device from connecting; nothing happens when it is barred already.
+
+        Raises:
+            BusinessError: iot.device.NotExistedDevice when it is gone meanwhile.
+        """
+        at = await self._switch(device, enabled=False)
+        if at is not None:
+            self._bus.publish(DeviceDisabled(device.id, device.product_key, device.name, at))
+
+    async def enable(self, device: Device) -> None:
+        """Let a device connect again; nothing happens when it may already.
+
+        Raises:
+            BusinessError: iot.device.NotExistedDevice when it is gone meanwhile.
+        """
+        at = await self._switch(device, enabled=True)
+        if at is not None:
+            self._bus.publish(DeviceEnabled(device.id, device.product_key, device.name, at))
+
+    async def _switch(self, device: Device, *, enabled: bool) -> int | None:
+        now = self._clock.now_ms()
+        async with self._database.write() as connection:
+            switched = await connection.execute(
+                update(devices)
+                .where(devices.c.id == device.id, devices.c.enabled.is_not(enabled))
+                .values(enabled=enabled, switched_at=now, modified_at=now)
+            )
+            if switched.rowcount:
+                return now
+            if not await connection.scalar(select(func.count()).where(devices.c.id == device.id)):
+                raise errors.NOT_EXISTED_DEVICE()
+        return None
+
+    def _deleted(self, event: DeviceDeleted) -> None:
+        self._directory.drop(event.device_id)
+        self._presence.drop(event.device_id)
+
+    def _disabled(self, event: DeviceDisabled) -> None:
+        self._switched(event.device_id, enabled=False, at=event.at)
+
+    def _enabled(self, event: DeviceEnabled) -> None:
+        self._switched(event.device_id, enabled=True, at=event.at)
+
+    def _switched(self, device_id: int, *, enabled: bool, at: int) -> None:
+        self._directory.changed(device_id)
+        device = self._directory.cached_id(device_id)
+        if device is not None:
+            device.enabled = enabled
+            device.switched_at = device.modified_at = at
