@@ -2,14 +2,21 @@
 
 from typing import Final
 
+import msgspec
+
 
 class BusinessError(Exception):
-    """A documented failure of an operation: HTTP 200 with ``Success=false``, ``Code`` and ``ErrorMessage``."""
+    """A documented failure of an operation: HTTP 200 with ``Success=false``, ``Code`` and ``ErrorMessage``.
 
-    def __init__(self, code: str, message: str) -> None:
+    A few operations document fields of failing answers (the tags that were refused); ``answer`` is the Response with
+    them.
+    """
+
+    def __init__(self, code: str, message: str, answer: msgspec.Struct | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.answer = answer
 
 
 class ErrorCode:
@@ -25,8 +32,8 @@ class ErrorCode:
         self.message = message
         self.catalogue.setdefault(code, self)
 
-    def __call__(self, message: str | None = None) -> BusinessError:
-        return BusinessError(self.code, message or self.message)
+    def __call__(self, message: str | None = None, answer: msgspec.Struct | None = None) -> BusinessError:
+        return BusinessError(self.code, message or self.message, answer)
 
     def __repr__(self) -> str:
         return f"ErrorCode({self.code!r})"

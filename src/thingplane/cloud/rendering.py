@@ -38,8 +38,9 @@ def answer_body(form: Format, operation: str, request_id: str, response: Respons
 
 def business_error_body(form: Format, operation: str, request_id: str, error: BusinessError) -> bytes:
     """Return the answer of a call that its operation refused."""
-    head = business_error_builtins(request_id, error)
-    return _encode(head) if form == "JSON" else _xml(f"{operation}Response", head)
+    if form == "JSON":
+        return _encode(business_error_builtins(request_id, error))
+    return _xml(f"{operation}Response", _failure(request_id, error), error.answer)
 
 
 def gateway_error_body(form: Format, request_id: str, host_id: str, error: GatewayError) -> bytes:
@@ -55,6 +56,11 @@ def answer_builtins(request_id: str, response: Response) -> dict[str, Any]:
 
 def business_error_builtins(request_id: str, error: BusinessError) -> dict[str, Any]:
     """Return what the JSON answer of a refused call decodes to."""
+    head = _failure(request_id, error)
+    return head if error.answer is None else {**head, **_builtins(error.answer)}
+
+
+def _failure(request_id: str, error: BusinessError) -> dict[str, Any]:
     return {"RequestId": request_id, "Success": False, "Code": error.code, "ErrorMessage": error.message}
 
 
@@ -90,7 +96,7 @@ def _structs(hint: Any) -> list[type]:
     return [struct for argument in get_args(hint) for struct in _structs(argument)]
 
 
-def _xml(root: str, head: dict[str, Any], response: Response | None = None) -> bytes:
+def _xml(root: str, head: dict[str, Any], response: msgspec.Struct | None = None) -> bytes:
     parts = [_PROLOGUE, f"<{root}>"]
     for name, value in head.items():
         _element(parts, name, value)
