@@ -10,8 +10,8 @@ import uvloop
 
 from tests.common.clock import FakeClock
 from tests.common.postgres import create_database, drop_database, postgres_server
-from thingplane.storage.database import Database
-from thingplane.storage.migrate import migrate
+from thingplane.storage.database import Database, metadata
+from thingplane.storage.migrate import load_tables
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -50,8 +50,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A migrated, empty metadata database; tests that use it run on both kinds."""
+    """An empty metadata database; tests that use it run on both kinds.
+
+    The tables are made from their declarations, which is faster; tests/storage/test_migrate.py proves that migrations
+    lead to the same.
+    """
     database = Database(database_url)
-    await migrate(database)
+    load_tables()
+    async with database.write() as connection:
+        await connection.run_sync(metadata.create_all)
     yield database
     await database.close()
