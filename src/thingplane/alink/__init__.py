@@ -1,5 +1,21 @@
 """The Alink layer: message envelope, codes, and the table of who handles what devices send."""
 
-from thingplane.alink.handlers import Handler, HandlerTable, Identity, Uplink
+from thingplane.alink.codes import MESSAGES, Code
+from thingplane.alink.envelope import read_request
+from thingplane.alink.handlers import Handler, HandlerTable, Route, discover, raw
+from thingplane.alink.uplink import Identity, Uplink, method_of, reply_tail
 
-__all__ = ["Handler", "HandlerTable", "Identity", "Uplink"]
+__all__ = [
+    "MESSAGES",
+    "Code",
+    "Handler",
+    "HandlerTable",
+    "Identity",
+    "Route",
+    "Uplink",
+    "discover",
+    "method_of",
+    "raw",
+    "read_request",
+    "reply_tail",
+]

@@ -3,89 +3,97 @@
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
-import msgspec
-
-
-class Identity(Protocol):
-    """What the Alink layer has to know about a device."""
-
-    @property
-    def id(self) -> int:
-        """Key in the database; also the device's key in the history."""
-
-    @property
-    def product_id(self) -> int:
-        """Key of its product in the database."""
-
-    @property
-    def product_key(self) -> str:
-        """ProductKey."""
-
-    @property
-    def name(self) -> str:
-        """DeviceName."""
-
-
-class Uplink:
-    """One message from a device. Its replies leave when everything that was stored for it is durable."""
-
-    __slots__ = ("capture", "device", "params", "payload", "received", "replies", "request_id", "topic", "wants_reply")
-
-    def __init__(self, device: Identity, topic: str, capture: str, payload: bytes, received: int) -> None:
-        self.device = device
-        self.topic = topic
-        """Full topic, as published."""
-        self.capture = capture
-        """What stands in the place of ``+`` in the handler's pattern (event id, message id …); empty without one."""
-        self.payload = payload
-        self.received = received
-        """Arrival in epoch milliseconds."""
-        self.params: bytes = b""
-        """JSON text of the Alink request's ``params``; for handlers of Alink requests only."""
-        self.request_id: bytes = b'"0"'
-        """JSON text of the Alink request's ``id``: echoed exactly, be it text or number (device-protocol, 3.1)."""
-        self.wants_reply = True
-        """False when the request said ``sys.ack`` 0."""
-        self.replies: list[tuple[str, bytes]] = []
-        """(topic, payload) of what goes back to the device at QoS 0, after the commit."""
-
+from thingplane.alink.codes import MESSAGES, Code
+from thingplane.alink.uplink import Uplink, reply_tail
 
 Handler = Callable[[Uplink], Awaitable[None] | None]
 """Handles one message. A plain function on the hot path (its appends to the history are committed before the message is
 acknowledged); a coroutine function where it has to wait: the acknowledgement waits with it. Never raises for anything a
 device sends."""
 
+H = TypeVar("H", bound=Callable[..., Awaitable[None] | None])
+
+_MAX_CACHED = 4096
+
+
+def raw(handler: H) -> H:
+    """Mark a handler (function or method) whose topic does not carry Alink requests: it gets the payload as it came.
+
+    Not needed for patterns that end with ``_reply`` or ``_raw``, which never carry requests.
+    """
+    handler.raw = True  # type: ignore[attr-defined]
+    return handler
+
+
+class Route:
+    """A handler together with what is the same for all messages of its topic."""
+
+    __slots__ = ("capture", "handler", "is_request", "method", "reply_tail")
+
+    def __init__(self, handler: Handler, suffix: str, capture: str = "", *, is_request: bool) -> None:
+        self.handler = handler
+        self.capture = capture
+        self.is_request = is_request
+        """Whether the payload is an Alink request: it is decoded before the handler is called."""
+        method = suffix.replace("/", ".")
+        self.method = f'"{method}"'.encode()
+        """JSON text of the method that a request on this topic has, if it has one."""
+        self.reply_tail = reply_tail(method, MESSAGES[Code.SUCCESS])
+
 
 class HandlerTable:
-    """Handlers by topic, without regular expressions: exact suffixes first, then those with one ``+``."""
+    """Handlers by topic, without regular expressions: exact suffixes first, then those with one ``+``.
+
+    A suffix is what follows ``/sys/{productKey}/{deviceName}/``. Topics of other families are told by leaving out the
+    device: ``/ota/device/inform`` for ``/ota/device/inform/{productKey}/{deviceName}``, ``/ext/session/combine/login``
+    for ``/ext/session/{productKey}/{deviceName}/combine/login``; they begin with a slash and get the payload as it
+    came.
+    """
 
     def __init__(self) -> None:
-        self.exact: dict[str, Handler] = {}
-        """Key: topic below ``/sys/{productKey}/{deviceName}/``, or the start of others (``/ota/device/inform``)."""
-        self.wildcard: dict[tuple[str, str], Handler] = {}
-        """Key: what stands before and after ``+``, such as ``("thing/event/", "/post")``."""
+        self.exact: dict[str, Route] = {}
+        """Key: the suffix."""
+        self._wildcard: dict[tuple[str, str], Handler] = {}
+        self._cached: dict[str, Route] = {}
 
     def add(self, pattern: str, handler: Handler) -> None:
-        """Register a handler for a topic pattern below ``/sys/{productKey}/{deviceName}/`` with at most one ``+``."""
-        if "+" in pattern:
-            before, after = pattern.split("+")
-            self.wildcard[before, after] = handler
-        else:
-            self.exact[pattern] = handler
+        """Register the handler of a suffix with at most one ``+``, which stands for a whole or part of one level.
 
-    def find(self, suffix: str) -> tuple[Handler, str] | None:
-        """Return the handler of a topic suffix and what ``+`` matched (one level, never empty); None if nobody's."""
-        handler = self.exact.get(suffix)
-        if handler is not None:
-            return handler, ""
-        for (before, after), candidate in self.wildcard.items():
+        Raises:
+            ValueError: the pattern has a handler already, or more than one ``+``.
+        """
+        before, plus, after = pattern.partition("+")
+        if "+" in after:
+            raise ValueError(f"{pattern}: more than one +")
+        if pattern in self.exact or (before, after) in self._wildcard:
+            raise ValueError(f"{pattern}: has a handler already")
+        if plus:
+            self._wildcard[before, after] = handler
+        else:
+            self.exact[pattern] = _route(handler, pattern, "")
+
+    def find(self, suffix: str) -> Route | None:
+        """Return the route of a topic suffix, with what ``+`` stands for; None if it is nobody's."""
+        route = self.exact.get(suffix) or self._cached.get(suffix)
+        if route is not None:
+            return route
+        for (before, after), handler in self._wildcard.items():
             if suffix.startswith(before) and suffix.endswith(after):
-                capture = suffix[len(before) : len(suffix) - len(after)] if after else suffix[len(before) :]
+                capture = suffix[len(before) : len(suffix) - len(after)]
                 if capture and "/" not in capture:
-                    return candidate, capture
+                    route = _route(handler, suffix, capture)
+                    if len(self._cached) >= _MAX_CACHED:  # message ids and invented event ids would fill the memory
+                        self._cached.clear()
+                    self._cached[suffix] = route
+                    return route
         return None
+
+
+def _route(handler: Handler, suffix: str, capture: str) -> Route:
+    no_request = suffix.startswith("/") or suffix.endswith(("_reply", "_raw")) or getattr(handler, "raw", False)
+    return Route(handler, suffix, capture, is_request=not no_request)
 
 
 def discover(package: str, services: Any) -> HandlerTable:
@@ -97,16 +105,8 @@ def discover(package: str, services: Any) -> HandlerTable:
             continue
         for module in pkgutil.iter_modules(importlib.import_module(room.name).__path__):
             if module.name == "device":
-                handlers = importlib.import_module(f"{room.name}.device").handlers
-                for pattern, handler in handlers(services).items():
+                device = importlib.import_module(f"{room.name}.device")
+                # A module of that name that declares no handlers is about devices in another sense.
+                for pattern, handler in getattr(device, "handlers", lambda _services: {})(services).items():
                     table.add(pattern, handler)
     return table
-
-
-class Envelope(msgspec.Struct, gc=False):
-    """An Alink request as devices send it; everything may be missing (device-protocol, 3.1)."""
-
-    id: msgspec.Raw = msgspec.Raw(b'"0"')
-    params: msgspec.Raw = msgspec.Raw(b"{}")
-    sys: msgspec.Raw = msgspec.Raw(b"")
-    method: msgspec.Raw = msgspec.Raw(b"")

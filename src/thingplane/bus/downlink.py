@@ -13,6 +13,10 @@ class RequestTimeoutError(Exception):
     """The device did not answer in time."""
 
 
+class ConnectionLostError(RequestTimeoutError):
+    """The connection was lost while the answer was awaited."""
+
+
 class DownlinkMessage(msgspec.Struct, frozen=True, kw_only=True):
     """One MQTT message to one device."""
 
@@ -51,7 +55,8 @@ class Downlink(Protocol):
 
         Raises:
             DeviceOfflineError: no connection; nothing was sent.
-            RequestTimeoutError: no answer within ``timeout_ms``, or the connection was lost meanwhile.
+            RequestTimeoutError: no answer within ``timeout_ms``; ``ConnectionLostError`` if the connection was lost
+                meanwhile, which is known before the time is up.
         """
 
     def resolve(self, device_id: int, message_id: int, payload: bytes) -> bool:
