@@ -5,8 +5,9 @@ Run: `.venv/bin/python -m benchmarks.thing_model_check`. Prints µs per report a
 
 import timeit
 
+from thingplane.things.model.checks import CheckLevel
+from thingplane.things.model.compiled import CompiledModel
 from thingplane.things.model.tsl import parse_tsl
-from thingplane.things.model.validator import CheckLevel, compile_model
 
 NOW = 1_800_000_000_000
 TSL = """{"properties":[
@@ -31,7 +32,7 @@ ROUNDS = 50_000
 if __name__ == "__main__":
     model = parse_tsl(TSL)
     for level in (CheckLevel.STRONG, CheckLevel.WEAK):
-        check = compile_model([model], level).properties.check_post
+        check = CompiledModel([model], level).properties.check_post
         for title, post in POSTS.items():
             best = min(timeit.repeat(lambda: check(post, NOW), number=ROUNDS, repeat=5)) / ROUNDS * 1e6  # noqa: B023 - called at once
             print(f"{level.name.lower():6} {title:20} {best:6.3f} µs a report {best / len(post):6.3f} µs a property")

@@ -1,5 +1,6 @@
 """Generated thing models and values."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +44,7 @@ _units = st.none() | st.sampled_from(["%", "°C", "mmHg", ""])
 def int_types(draw: st.DrawFn) -> IntType:
     low = draw(st.integers(INT_MIN, INT_MAX - 1))
     high = draw(st.integers(low + 1, INT_MAX))
-    step = draw(st.none() | st.integers(1, high - low).map(str))
+    step = draw(st.none() | st.integers(1, min(high - low, INT_MAX)).map(str))
     return IntType(min=str(low), max=str(high), step=step, unit=draw(_units), unit_name=draw(_units))
 
 
@@ -51,7 +52,7 @@ def int_types(draw: st.DrawFn) -> IntType:
 def real_types(draw: st.DrawFn) -> FloatType | DoubleType:
     low = draw(st.integers(-10_000, 9_999))
     high = draw(st.integers(low + 1, 10_000))
-    kind: type[FloatType | DoubleType] = draw(st.sampled_from([FloatType, DoubleType]))
+    kind = FloatType if draw(st.booleans()) else DoubleType
     precise = draw(st.none() | st.sampled_from(["0", "7"]))
     return kind(min=f"{low}.0", max=f"{high}.50", step="0.01", unit=draw(_units), precise=precise)
 
@@ -113,7 +114,7 @@ def models(draw: st.DrawFn, block: st.SearchStrategy[FunctionBlock] | None = Non
         properties=tuple(f for f in features if isinstance(f, Property)),
         events=tuple(f for f in features if isinstance(f, Event)),
         services=tuple(f for f in features if isinstance(f, Service)),
-        block=draw(block) if block else None,
+        block=None if block is None else draw(block),
     )
 
 
@@ -124,7 +125,7 @@ def values(data_type: DataType) -> st.SearchStrategy[Any]:
             return st.integers(int(data_type.min or INT_MIN), int(data_type.max or INT_MAX))
         case FloatType() | DoubleType():
             low, high = float(data_type.min or -1e6), float(data_type.max or 1e6)
-            return st.floats(low, high) | st.integers(int(low) + 1, int(high))
+            return st.floats(low, high) | st.integers(math.ceil(low), math.floor(high))
         case BoolType(items) | EnumType(items):
             return st.sampled_from([item.value for item in items])
         case TextType(length):

@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.things.model.strategies import data_types, models, values
+from thingplane.things.model.checks import CheckLevel, Failure
+from thingplane.things.model.compiled import CompiledModel
 from thingplane.things.model.types import (
     AccessMode,
     ArrayType,
@@ -28,7 +30,6 @@ from thingplane.things.model.types import (
     TextType,
     ThingModel,
 )
-from thingplane.things.model.validator import CheckLevel, Failure, compile_model
 
 NOW = 1_800_000_000_000
 DAY = 24 * 60 * 60 * 1000
@@ -71,9 +72,9 @@ MODEL = ThingModel(
         ),
     ),
 )
-STRONG = compile_model([MODEL], CheckLevel.STRONG)
-WEAK = compile_model([MODEL], CheckLevel.WEAK)
-NONE = compile_model([MODEL], CheckLevel.NONE)
+STRONG = CompiledModel([MODEL], CheckLevel.STRONG)
+WEAK = CompiledModel([MODEL], CheckLevel.WEAK)
+NONE = CompiledModel([MODEL], CheckLevel.NONE)
 
 WRONG_TYPE: list[tuple[str, Any, int, str]] = [
     ("count", "1", 6306, "tsl parse: data type is not int -> count"),
@@ -142,7 +143,7 @@ def test_switched_off_check_accepts_everything() -> None:
     assert NONE.properties.check_set({"unknown": 1, "temp": "x"}) is None
     event = NONE.event("alarm")
     assert event is not None
-    assert event.check("no object") is None
+    assert event.output.check("no object") is None
 
 
 def test_value_and_time_form_is_checked_like_the_bare_form() -> None:
@@ -175,9 +176,9 @@ def test_only_writable_properties_can_be_set() -> None:
 def test_event_output_is_checked_parameter_by_parameter() -> None:
     event = STRONG.event("alarm")
     assert event is not None
-    assert event.check({"code": 1}) is None
-    assert event.check([1]) == Failure(460, "request parameter error")
-    assert event.check_each({"code": "1", "text": 2, "more": 3}) == {
+    assert event.output.check({"code": 1}) is None
+    assert event.output.check([1]) == Failure(460, "request parameter error")
+    assert event.output.check_each({"code": "1", "text": 2, "more": 3}) == {
         "code": Failure(6306, "tsl parse: data type is not int -> code"),
         "text": Failure(6310, "tsl parse: data type is not string -> text"),
         "more": Failure(6304, "tsl parse: params not exist -> more"),
@@ -186,29 +187,29 @@ def test_event_output_is_checked_parameter_by_parameter() -> None:
 
 
 def test_strong_check_demands_every_service_input() -> None:
-    strong, weak = STRONG.service_input("reset"), WEAK.service_input("reset")
+    strong, weak = STRONG.service("reset"), WEAK.service("reset")
     assert strong is not None
     assert weak is not None
-    assert strong.check({"delay": 1}) is None
-    assert strong.check({}) == Failure(6302, "tsl parse: required param is missing -> delay")
-    assert weak.check({}) is None
-    output = STRONG.service_output("reset")
-    assert output is not None
-    assert output.check({"done": 1}) is None
-    assert output.check({"done": True}) == Failure(6308, "tsl parse: value of bool type must be int -> done")
-    assert STRONG.service_input("other") is None
-    assert STRONG.service_output("other") is None
+    assert strong.call_type is CallType.SYNC
+    assert strong.input.check({"delay": 1}) is None
+    assert strong.input.check({}) == Failure(6302, "tsl parse: required param is missing -> delay")
+    assert weak.input.check({}) is None
+    assert strong.output.check({"done": 1}) is None
+    assert strong.output.check({"done": True}) == Failure(6308, "tsl parse: value of bool type must be int -> done")
+    assert STRONG.service("other") is None
 
 
 def test_features_of_a_custom_module_carry_its_identifier() -> None:
     block = FunctionBlock("Battery", "Battery_Module")
     module = ThingModel(MODEL.properties, MODEL.events, MODEL.services, block)
-    validator = compile_model([ThingModel(), module], CheckLevel.STRONG)
+    validator = CompiledModel([ThingModel(), module], CheckLevel.STRONG)
     assert validator.properties.check_post({"Battery:count": 3}, NOW) is None
     assert validator.properties.check_post({"count": 3}, NOW) == {"count": Failure(5092, "property not found")}
     assert "Battery:count" in validator.properties
     assert validator.event("Battery:alarm") is not None
-    assert validator.service_input("Battery:reset") is not None
+    assert validator.service("Battery:reset") is not None
+    assert list(validator.definitions) == [f"Battery:{key}" for key in TYPES]
+    assert validator.model == ThingModel()
     assert validator.event("alarm") is None
 
 
@@ -216,7 +217,7 @@ def test_features_of_a_custom_module_carry_its_identifier() -> None:
 def test_generated_values_that_fit_are_accepted(model: ThingModel, data: st.DataObject) -> None:
     post = {prop.identifier: data.draw(values(prop.type)) for prop in model.properties}
     for level in CheckLevel:
-        assert compile_model([model], level).properties.check_post(post, NOW) is None
+        assert CompiledModel([model], level).properties.check_post(post, NOW) is None
 
 
 @given(data_types, st.data())
@@ -242,6 +243,6 @@ def test_value_of_another_kind_is_refused_with_the_code_of_the_type(data_type: D
         )
     )
     model = ThingModel(properties=(Property(identifier="p", name="p", type=data_type, access=AccessMode.READ),))
-    failures = compile_model([model], CheckLevel.WEAK).properties.check_post({"p": wrong}, NOW)
+    failures = CompiledModel([model], CheckLevel.WEAK).properties.check_post({"p": wrong}, NOW)
     assert failures is not None
     assert failures["p"].code == codes[type(data_type)]

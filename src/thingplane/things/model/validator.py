@@ -1,7 +1,7 @@
-"""Validators compiled from a thing model.
+"""Validators of what devices report and of what they are asked to do.
 
-`compile_model` is called when a model is published or a check level changes; the validators run for every message and
-touch nothing but their arguments. Identifiers of custom modules are written `module:identifier` throughout.
+They run for every message and touch nothing but their arguments. Identifiers of properties of custom modules are
+written `module:identifier`.
 """
 
 from __future__ import annotations
@@ -10,18 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from thingplane.things.model.checks import Check, CheckLevel, Failure, build_check, failure, not_defined
-from thingplane.things.model.types import AccessMode, Parameter, ThingModel
-
-__all__ = [
-    "MAX_AHEAD_MS",
-    "PROPERTY_NOT_FOUND",
-    "CheckLevel",
-    "Failure",
-    "ModelValidator",
-    "ParameterValidator",
-    "PropertyValidator",
-    "compile_model",
-]
+from thingplane.things.model.types import Parameter
 
 MAX_AHEAD_MS: Final = 24 * 60 * 60 * 1000
 """How far a reported time may lie in the future."""
@@ -161,58 +150,10 @@ class ParameterValidator:
         return failures or None
 
 
-class ModelValidator:
-    """All validators of a product's model."""
-
-    __slots__ = ("_events", "_inputs", "_outputs", "level", "properties")
-
-    def __init__(self, modules: Iterable[ThingModel], level: CheckLevel) -> None:
-        """Compiles the modules of one product."""
-        checks: dict[str, Check] = {}
-        writable: dict[str, Check] = {}
-        self._events: dict[str, ParameterValidator] = {}
-        self._inputs: dict[str, ParameterValidator] = {}
-        self._outputs: dict[str, ParameterValidator] = {}
-        strong = level is CheckLevel.STRONG
-        for module in modules:
-            for prop in module.properties:
-                identifier = module.qualified(prop.identifier)
-                checks[identifier] = build_check(prop.type, identifier, level)
-                if prop.access is not AccessMode.READ:
-                    writable[identifier] = checks[identifier]
-            for event in module.events:
-                self._events[module.qualified(event.identifier)] = _parameters(event.output, level, complete=False)
-            for service in module.services:
-                identifier = module.qualified(service.identifier)
-                self._inputs[identifier] = _parameters(service.input, level, complete=strong)
-                self._outputs[identifier] = _parameters(service.output, level, complete=False)
-        self.level = level
-        self.properties = PropertyValidator(checks, writable, level)
-
-    def event(self, identifier: str) -> ParameterValidator | None:
-        """Validator of an event's output, None when the model has no such event."""
-        return self._events.get(identifier)
-
-    def service_input(self, identifier: str) -> ParameterValidator | None:
-        """Validator of a service's input, None when the model has no such service."""
-        return self._inputs.get(identifier)
-
-    def service_output(self, identifier: str) -> ParameterValidator | None:
-        """Validator of a service's output, None when the model has no such service."""
-        return self._outputs.get(identifier)
-
-
-def compile_model(modules: Iterable[ThingModel], level: CheckLevel) -> ModelValidator:
-    """Compiles the validators of a product.
-
-    Args:
-        modules: the default module and the custom modules.
-        level: how thoroughly messages are checked.
-    """
-    return ModelValidator(modules, level)
-
-
-def _parameters(parameters: Iterable[Parameter], level: CheckLevel, *, complete: bool) -> ParameterValidator:
+def parameter_validator(
+    parameters: Iterable[Parameter], level: CheckLevel, *, complete: bool = False
+) -> ParameterValidator:
+    """Builds the validator of a parameter list; `complete` demands every parameter."""
     checks = {
         parameter.identifier: build_check(parameter.type, parameter.identifier, level) for parameter in parameters
     }
