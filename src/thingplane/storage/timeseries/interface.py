@@ -22,6 +22,15 @@ class Kind(IntEnum):
     EVENT_HISTORY = 5
 
 
+def kinds_of(kind: Kind) -> tuple[Kind, ...]:
+    """Return the kinds that a query for ``kind`` finds."""
+    if kind is Kind.PROPERTY:
+        return Kind.PROPERTY, Kind.PROPERTY_HISTORY
+    if kind is Kind.EVENT:
+        return Kind.EVENT, Kind.EVENT_HISTORY
+    return (kind,)
+
+
 class Point(NamedTuple):
     """One value at one time."""
 
@@ -110,21 +119,27 @@ class TimeSeries(Protocol):
             ascending: Oldest first, else newest first.
 
         Returns:
-            Points by time; those of the same millisecond by arrival (the other way round when newest first), those of
-            one message by identifier.
+            Points by time; those of the same millisecond by arrival, those of one message by identifier. Newest first
+            is exactly the reverse.
+
+        Raises:
+            TimeSeriesError: A file is damaged or the database is unreachable.
         """
 
     async def latest(self, device_id: int) -> dict[str, Point]:
         """Return the last committed ``PROPERTY`` value of each identifier: by time, then by arrival.
 
         Values outlive the retention of the history they came from.
+
+        Raises:
+            TimeSeriesError: A file is damaged or the database is unreachable.
         """
 
     async def retire(self, before: int) -> None:
         """Drop the files or partitions whose newest point is older than ``before``; keep the latest values."""
 
     async def forget(self, device_id: int) -> None:
-        """Stop answering for a deleted device and drop its latest values. Its history ages away."""
+        """Drop what is kept in memory and the latest values of a deleted device. Its history ages away."""
 
     async def stats(self) -> Stats:
         """Return figures for the metrics page."""

@@ -1,0 +1,81 @@
+"""Reading the points of a message.
+
+A message is a JSON object, identifier → bare value or ``{"value": v, "time": ms}``, as the Alink property post has it.
+Values stay JSON text: nothing here rounds a number or reorders an object.
+"""
+
+from typing import Any
+
+import msgspec
+
+from thingplane.storage.timeseries.errors import MalformedPointsError
+
+_INT64 = 1 << 63
+
+
+class _Timed(msgspec.Struct, forbid_unknown_fields=True):
+    value: msgspec.Raw
+    time: Any = None
+
+
+_decode_values = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_timed = msgspec.json.Decoder(_Timed).decode
+_decode_all_timed = msgspec.json.Decoder(dict[str, _Timed]).decode
+
+
+def explode(points: bytes, received: int) -> list[tuple[str, int, bytes]]:
+    """Return (identifier, time in epoch ms, JSON text of the value) for each point of a message.
+
+    Raises:
+        MalformedPointsError: ``points`` is not a JSON object, or an identifier holds NUL.
+    """
+    result = []
+    for identifier, raw in _values(points).items():
+        value, time = bytes(raw), received
+        if value.startswith(b"{"):
+            try:
+                timed = _decode_timed(raw)
+            except msgspec.ValidationError:
+                pass  # an object of the device's own: a bare value
+            else:
+                value, time = bytes(timed.value), _time(timed.time, received)
+        result.append((identifier, time, value))
+    return result
+
+
+def span(points: bytes, received: int) -> tuple[int, int]:
+    """Return the earliest and the latest time of a message's points, in epoch ms; checks them on the way.
+
+    Runs for every message, so it looks inside the values only when there is an object among them.
+
+    Raises:
+        MalformedPointsError: As for ``explode``.
+    """
+    if points.count(b"{") <= 1:
+        _values(points)
+        return received, received
+    try:
+        times = [_time(timed.time, received) for timed in _decode_all_timed(points).values()]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        times = [time for _, time, _ in explode(points, received)]
+    else:
+        if b"\\u0000" in points:
+            _values(points)
+    return min(times, default=received), max(times, default=received)
+
+
+def _values(points: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        values = _decode_values(points)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedPointsError(f"Points are not a JSON object: {error}") from error
+    # PostgreSQL has no NUL in text; what one database refuses the other must not take.
+    if b"\\u0000" in points and any("\0" in identifier for identifier in values):
+        raise MalformedPointsError("An identifier contains NUL")
+    return values
+
+
+def _time(time: object, received: int) -> int:
+    if type(time) is int and -_INT64 <= time < _INT64:
+        return time
+    return received
