@@ -6,12 +6,13 @@ ignored. Entries of lists are numbered from 1 to 10000; gaps keep the order and 
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 
 from thingplane.cloud.constraints import converter
 from thingplane.cloud.errors import ErrorCode, GatewayError
+from thingplane.cloud.hints import parameter_type
 from thingplane.cloud.schema import Field, Struct
 
 S = TypeVar("S", bound=Struct)
@@ -20,16 +21,6 @@ Convert = Callable[[str, str], Any]
 MAX_INDEX: Final = 10_000
 """Largest number of a list entry; the most that any documented operation takes."""
 _INDEX = re.compile("[1-9][0-9]{0,4}")
-_DEFAULT_FIELD = Field()
-
-
-class ParameterType(NamedTuple):
-    """What a type hint of a request struct says."""
-
-    kind: Any
-    """``str``, ``int``, ``float``, ``bool`` or a ``Struct``: the type of the parameter or of its list entries."""
-    is_list: bool
-    field: Field
 
 
 class _Scalar(NamedTuple):
@@ -45,38 +36,6 @@ class _List(NamedTuple):
     convert: Convert | None
     """For entries that are scalars; None: entries are structs."""
     decode: "StructDecoder | None"
-
-
-def parameter_type(hint: Any) -> ParameterType:
-    """Take a type hint apart.
-
-    Raises:
-        TypeError: no parameter can have this type.
-    """
-    field = _DEFAULT_FIELD
-    while True:
-        if get_origin(hint) is Annotated:
-            hint, *extras = get_args(hint)
-            field = next((extra for extra in extras if isinstance(extra, Field)), field)
-        elif type(None) in get_args(hint):
-            alternatives = [kind for kind in get_args(hint) if kind is not type(None)]
-            if len(alternatives) != 1:
-                raise TypeError(f"a parameter has one type, not {hint}")
-            hint = alternatives[0]
-        else:
-            break
-    is_list = get_origin(hint) is list
-    if is_list:
-        (hint,) = get_args(hint)
-        inner = parameter_type(hint)
-        if inner.is_list:
-            raise TypeError("lists of lists do not exist as parameters")
-        hint = inner.kind
-    if hint not in (str, int, float, bool) and not (isinstance(hint, type) and issubclass(hint, Struct)):
-        raise TypeError(f"no parameter can be of type {hint}")
-    if not is_list and issubclass(hint, Struct):
-        raise TypeError("a struct is a parameter only as an entry of a list")
-    return ParameterType(hint, is_list, field)
 
 
 class StructDecoder:

@@ -12,7 +12,8 @@ from xml.sax.saxutils import escape
 import msgspec
 
 from thingplane.cloud.errors import BusinessError, GatewayError
-from thingplane.cloud.schema import Response, Struct
+from thingplane.cloud.hints import struct_of
+from thingplane.cloud.schema import Response
 
 Format = Literal["JSON", "XML"]
 CONTENT_TYPES: Final[dict[Format, bytes]] = {
@@ -84,16 +85,10 @@ def _drops_only_none(struct: type) -> bool:
         hints = get_type_hints(struct)
         known = _only_none[struct] = all(
             (item.default is None or (item.required and type(None) not in get_args(hints[item.name])))
-            and all(_drops_only_none(inner) for inner in _structs(hints[item.name]))
+            and ((inner := struct_of(hints[item.name])) is None or _drops_only_none(inner))
             for item in msgspec.structs.fields(struct)
         )
     return known
-
-
-def _structs(hint: Any) -> list[type]:
-    if isinstance(hint, type) and issubclass(hint, Struct):
-        return [hint]
-    return [struct for argument in get_args(hint) for struct in _structs(argument)]
 
 
 def _xml(root: str, head: dict[str, Any], response: msgspec.Struct | None = None) -> bytes:

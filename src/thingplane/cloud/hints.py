@@ -1,0 +1,60 @@
+"""Type hints of request and response structs, taken apart."""
+
+from typing import Annotated, Any, Final, NamedTuple, get_args, get_origin
+
+from thingplane.cloud.schema import Field, Struct
+
+_DEFAULT_FIELD: Final = Field()
+
+
+class ParameterType(NamedTuple):
+    """What a type hint of a request struct says."""
+
+    kind: Any
+    """``str``, ``int``, ``float``, ``bool`` or a ``Struct``: the type of the parameter or of its list entries."""
+    is_list: bool
+    field: Field
+
+
+def parameter_type(hint: Any) -> ParameterType:
+    """Take a type hint apart.
+
+    Raises:
+        TypeError: no parameter can have this type.
+    """
+    field = _DEFAULT_FIELD
+    while True:
+        if get_origin(hint) is Annotated:
+            hint, *extras = get_args(hint)
+            field = next((extra for extra in extras if isinstance(extra, Field)), field)
+        elif type(None) in get_args(hint):
+            alternatives = [kind for kind in get_args(hint) if kind is not type(None)]
+            if len(alternatives) != 1:
+                raise TypeError(f"a parameter has one type, not {hint}")
+            hint = alternatives[0]
+        else:
+            break
+    is_list = get_origin(hint) is list
+    if is_list:
+        (hint,) = get_args(hint)
+        inner = parameter_type(hint)
+        if inner.is_list:
+            raise TypeError("lists of lists do not exist as parameters")
+        hint = inner.kind
+    if hint not in (str, int, float, bool) and not (isinstance(hint, type) and issubclass(hint, Struct)):
+        raise TypeError(f"no parameter can be of type {hint}")
+    if not is_list and issubclass(hint, Struct):
+        raise TypeError("a struct is a parameter only as an entry of a list")
+    return ParameterType(hint, is_list, field)
+
+
+def is_list(hint: Any) -> bool:
+    """Tell whether a field of an answer holds a list."""
+    return get_origin(hint) is list or any(get_origin(argument) is list for argument in get_args(hint))
+
+
+def struct_of(hint: Any) -> type[Struct] | None:
+    """Return the struct of a field of an answer or of its list entries; None for scalars."""
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        return hint
+    return next((found for argument in get_args(hint) if (found := struct_of(argument)) is not None), None)

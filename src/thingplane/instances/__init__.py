@@ -1,0 +1,1 @@
+"""Platform instances: worlds of their own for products and devices, addressed by IotInstanceId."""
