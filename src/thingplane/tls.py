@@ -1,7 +1,6 @@
 """The node's certificates: a private certificate authority and a server certificate, made at first start."""
 
 import ipaddress
-import os
 import socket
 import ssl
 from collections.abc import Iterable
@@ -13,6 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from thingplane.storage.files import write_file
 
 CA_DAYS = 3650
 SERVER_DAYS = 825
@@ -47,7 +48,7 @@ def ensure_certificates(folder: Path, names: Iterable[str]) -> Certificates:
     if not files.ca.exists() or not ca_key_file.exists():
         key = ec.generate_private_key(ec.SECP256R1())
         _write_key(ca_key_file, key)
-        _write(files.ca, _authority(key).public_bytes(serialization.Encoding.PEM), 0o644)
+        write_file(files.ca, _authority(key).public_bytes(serialization.Encoding.PEM), 0o644)
     wanted = _subject_names(names)
     if not _serves(files, wanted):
         ca = x509.load_pem_x509_certificate(files.ca.read_bytes())
@@ -58,7 +59,7 @@ def ensure_certificates(folder: Path, names: Iterable[str]) -> Certificates:
         certificate = _server(key, wanted, ca, ca_key)
         _write_key(files.key, key)
         pem = serialization.Encoding.PEM
-        _write(files.certificate, certificate.public_bytes(pem) + ca.public_bytes(pem), 0o644)
+        write_file(files.certificate, certificate.public_bytes(pem) + ca.public_bytes(pem), 0o644)
     return files
 
 
@@ -146,15 +147,4 @@ def _builder(
 
 def _write_key(file: Path, key: ec.EllipticCurvePrivateKey) -> None:
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    _write(file, key.private_bytes(encoding, form, serialization.NoEncryption()), 0o600)
-
-
-def _write(file: Path, content: bytes, mode: int) -> None:
-    """Write a file so that it is there whole or not at all, and never readable by others for a moment."""
-    temporary = file.with_name(file.name + ".new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.rename(file)
+    write_file(file, key.private_bytes(encoding, form, serialization.NoEncryption()), 0o600)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import BigInteger, Integer, MetaData, event
@@ -21,6 +22,13 @@ metadata = MetaData(
 
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 """Type of 64-bit keys. SQLite numbers rows by itself only in a column that is literally INTEGER PRIMARY KEY."""
+
+
+def metadata_url(data_dir: Path, database_url: str) -> str:
+    """Return the URL of a node's metadata database: the configured PostgreSQL, else a SQLite file in its folder."""
+    if database_url:
+        return "postgresql:" + database_url.split(":", 1)[1]
+    return f"sqlite:///{(data_dir / 'thingplane.sqlite3').absolute()}"
 
 
 class Database:
