@@ -18,6 +18,11 @@ class _Timed(msgspec.Struct, forbid_unknown_fields=True):
     time: Any = None
 
 
+class _Anything(msgspec.Struct):
+    """Decoding to it checks that the text is a JSON object and makes nothing of it."""
+
+
+_check = msgspec.json.Decoder(_Anything).decode
 _decode_values = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_timed = msgspec.json.Decoder(_Timed).decode
 _decode_all_timed = msgspec.json.Decoder(dict[str, _Timed]).decode
@@ -46,14 +51,24 @@ def explode(points: bytes, received: int) -> list[tuple[str, int, bytes]]:
 def span(points: bytes, received: int) -> tuple[int, int]:
     """Return the earliest and the latest time of a message's points, in epoch ms; checks them on the way.
 
-    Runs for every message, so it looks inside the values only when there is an object among them.
+    Runs for every message, so it looks inside only when a value may be an object or an identifier may be odd.
 
     Raises:
         MalformedPointsError: As for ``explode``.
     """
-    if points.count(b"{") <= 1:
+    if points.rfind(b"{") > 0:
+        return _span_inside(points, received)
+    if points.isascii() and points.find(b"\\") < 0:
+        try:
+            _check(points)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise MalformedPointsError(f"Points are not a JSON object: {error}") from error
+    else:
         _values(points)
-        return received, received
+    return received, received
+
+
+def _span_inside(points: bytes, received: int) -> tuple[int, int]:
     try:
         times = [_time(timed.time, received) for timed in _decode_all_timed(points).values()]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
