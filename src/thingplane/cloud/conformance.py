@@ -51,7 +51,7 @@ def _parameters(struct: type[Struct], prefix: str = "") -> list[tuple[str, tuple
     hints = get_type_hints(struct, include_extras=True)
     found: list[tuple[str, tuple[str, bool]]] = []
     for item in msgspec.structs.fields(struct):
-        kind, many, _ = parameter_type(hints[item.name])
+        kind, many, *_ = parameter_type(hints[item.name])
         name = prefix + item.encode_name + (".N" if many else "")
         if issubclass(kind, Struct):
             found += _parameters(kind, f"{name}.")

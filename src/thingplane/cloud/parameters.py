@@ -52,14 +52,14 @@ class StructDecoder:
         self._lists: dict[str, _List] = {}
         hints = get_type_hints(struct, include_extras=True)
         for item in msgspec.structs.fields(struct):
-            kind, is_list, field = parameter_type(hints[item.name])
+            kind, is_list, field, entry_field = parameter_type(hints[item.name])
             name = item.encode_name
             if not is_list:
                 self._scalars.append(_Scalar(name, item.required, converter(kind, field, required=item.required)))
             elif issubclass(kind, Struct):
                 self._lists[name] = _List(name, item.required, field, None, StructDecoder(kind))
             else:
-                self._lists[name] = _List(name, item.required, field, converter(kind, field, required=True), None)
+                self._lists[name] = _List(name, item.required, field, converter(kind, entry_field, required=True), None)
         self._names = {item.encode_name: item.name for item in msgspec.structs.fields(struct)}
 
     def decode(self, parameters: Mapping[str, str], prefix: str = "") -> Any:

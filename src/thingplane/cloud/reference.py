@@ -106,21 +106,21 @@ def _operation(operation: Operation) -> Iterator[str]:
 def _parameters(struct: type[Struct], prefix: str = "") -> Iterator[tuple[str, ...]]:
     hints = get_type_hints(struct, include_extras=True)
     for item in msgspec.structs.fields(struct):
-        kind, is_list, field = parameter_type(hints[item.name])
-        name = prefix + item.encode_name + (".N" if is_list else "")
+        kind, many, field, entry_field = parameter_type(hints[item.name])
+        name = prefix + item.encode_name + (".N" if many else "")
         if issubclass(kind, Struct):
             yield name, "struct", _yes(item.required), "; ".join(_count(field)), _codes(field)
             yield from _parameters(kind, f"{name}.")
             continue
         constraints = [
             *_count(field),
-            *(f"`{text}`" if "must match" in text else text for text in describe(kind, field)),
+            *(f"`{text}`" if "must match" in text else text for text in describe(kind, entry_field)),
         ]
         if field.doc:
             constraints.insert(0, field.doc)
         if not item.required and item.default not in (None, msgspec.NODEFAULT):
             constraints.append(f"default {item.default}")
-        yield name, _TYPE_NAMES[kind], _yes(item.required), "; ".join(constraints), _codes(field)
+        yield name, _TYPE_NAMES[kind], _yes(item.required), "; ".join(constraints), _codes(field, entry_field)
 
 
 def _yes(required: bool) -> str:
@@ -138,8 +138,10 @@ def _count(field: Field) -> list[str]:
     return counts
 
 
-def _codes(field: Field) -> str:
-    codes: Iterable[str] = dict.fromkeys(code.code for code in (field.empty, field.invalid, field.too_many) if code)
+def _codes(*fields: Field) -> str:
+    codes: Iterable[str] = dict.fromkeys(
+        code.code for field in fields for code in (field.empty, field.invalid, field.too_many) if code
+    )
     return ", ".join(f"`{code}`" for code in codes)
 
 
