@@ -37,6 +37,11 @@ class Device(msgspec.Struct, kw_only=True, gc=False):
     ip: str | None
     """Address of its last connection."""
 
+    @property
+    def device_id(self) -> str:
+        """DeviceId, the deprecated identifier that a few answers carry: the IotId without its end (guide samples)."""
+        return self.iot_id.removesuffix("000000")
+
     def __repr__(self) -> str:
         # The generated one would write the secret into logs and tracebacks.
         return f"Device(id={self.id}, product_key={self.product_key!r}, name={self.name!r})"

@@ -1,5 +1,6 @@
 """What the platform does with devices; also the way in for the gateway and for other slices."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Literal
@@ -113,7 +114,7 @@ class DeviceService:
             BusinessError: iot.device.InvalidIoTId, iot.prod.NullProductKey, iot.device.NullDeviceName,
                 iot.prod.NotExistedProduct or iot.device.NotExistedDevice.
         """
-        if iot_id is not None:
+        if iot_id:
             if _IOT_ID.fullmatch(iot_id) is None:
                 raise errors.INVALID_IOT_ID()
             device = await self._directory.find_iot_id(iot_id)
@@ -132,8 +133,13 @@ class DeviceService:
 
     async def several(self, product_key: str, names: list[str]) -> list[Device]:
         """Return those devices of a product that exist, in the order of the names and without repetitions."""
-        found = [await self.find(product_key, name) for name in dict.fromkeys(names)]
+        found = await asyncio.gather(*(self.find(product_key, name) for name in dict.fromkeys(names)))
         return [device for device in found if device is not None]
+
+    async def several_by_iot_id(self, instance_id: int, iot_ids: list[str]) -> list[Device]:
+        """Return those devices of an instance that exist, in the order of the IotIds and without repetitions."""
+        found = await asyncio.gather(*(self.by_iot_id(iot_id) for iot_id in dict.fromkeys(iot_ids)))
+        return [device for device in found if device is not None and device.instance_id == instance_id]
 
     async def page(
         self, product_id: int, limit: int, *, offset: int = 0, before: int | None = None

@@ -1,0 +1,1 @@
+"""Operations of the cloud API on devices, a module for each family (guide: device management)."""

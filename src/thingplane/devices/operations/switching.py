@@ -1,0 +1,33 @@
+"""DisableThing and EnableThing."""
+
+from thingplane.cloud import Context, Response, operation
+from thingplane.devices.addressing import DeviceRequest, addressed
+from thingplane.devices.service import DeviceService
+
+
+class DisableThingRequest(DeviceRequest):
+    pass
+
+
+class DisableThingResponse(Response):
+    pass
+
+
+@operation(qps=500)
+async def DisableThing(ctx: Context, req: DisableThingRequest) -> DisableThingResponse:
+    await ctx.service(DeviceService).disable(await addressed(ctx, req))
+    return DisableThingResponse()
+
+
+class EnableThingRequest(DeviceRequest):
+    pass
+
+
+class EnableThingResponse(Response):
+    pass
+
+
+@operation(qps=500)
+async def EnableThing(ctx: Context, req: EnableThingRequest) -> EnableThingResponse:
+    await ctx.service(DeviceService).enable(await addressed(ctx, req))
+    return EnableThingResponse()
