@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from thingplane.mqtt.numbers import ReasonCode
 
 if TYPE_CHECKING:
-    from thingplane.mqtt.packets import Packet
+    from thingplane.mqtt.packets import Event
 
 
 class ProtocolError(Exception):
@@ -20,4 +20,4 @@ class ProtocolError(Exception):
     def __init__(self, detail: str, reason: ReasonCode = ReasonCode.MALFORMED_PACKET) -> None:
         super().__init__(detail)
         self.reason = reason
-        self.events: list[Packet] = []
+        self.events: list[Event] = []

@@ -3,11 +3,22 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from thingplane.mqtt.acknowledgements import handle_acknowledgement
+from thingplane.mqtt.connecting import (
+    check_connect,
+    connack_properties,
+    effective_client_id,
+    requested_expiry,
+    server_keepalive,
+)
 from thingplane.mqtt.connection import ServerConnection
-from thingplane.mqtt.numbers import ReasonCode
-from thingplane.mqtt.packets import Connect, Publish, Subscribe, Unsubscribe
+from thingplane.mqtt.errors import ProtocolError
+from thingplane.mqtt.numbers import MQTT_5, ConnackCode, ReasonCode, connack_code
+from thingplane.mqtt.packets import Connect, Disconnect, Event, Ping, Publish, Subscribe, Unsubscribe
+from thingplane.mqtt.policy import Closed, ClosedBy
 from thingplane.mqtt.properties import Properties
 from thingplane.mqtt.session import Session
+from thingplane.mqtt.topics import filter_refusal, split_shared
 
 if TYPE_CHECKING:
     from thingplane.mqtt.broker import Broker
@@ -22,40 +33,182 @@ class Link:
     Attributes:
         broker: the broker it belongs to.
         connection: the protocol state below.
-        session: set while an accepted connection lasts (and still readable after it ended).
-        closing: the transport has to be closed once the output is written.
-        on_output: called when output came up outside `receive_data`, at most once until `data_to_send` is called.
-        context: free for the owner.
+        session: set once accepted; it stays readable after the connection ended.
         packet: the CONNECT packet, once received.
+        client_id: in force, once accepted: the client's own or the assigned one.
+        keepalive: in force, once accepted, s; 0 = off.
+        closing: the transport has to be closed once the output is written.
+        congested: the peer does not read, see `pause_writing`.
+        received_at: s of the broker's clock when data arrived last.
+        on_output: called when output came up outside `receive_data` or `closing` was set there, at most once until
+            `data_to_send` is called.
+        context: free for the owner.
     """
 
-    broker: "Broker"
-    connection: ServerConnection
-    session: Session | None
-    packet: Connect | None
-    closing: bool
-    on_output: Callable[["Link"], None] | None
-    context: object | None
+    __slots__ = (
+        "_ended",
+        "_notified",
+        "broker",
+        "client_id",
+        "closing",
+        "congested",
+        "connection",
+        "context",
+        "keepalive",
+        "on_output",
+        "packet",
+        "received_at",
+        "session",
+    )
+
+    def __init__(self, broker: "Broker", on_output: "Callable[[Link], None] | None", context: object | None) -> None:
+        self.broker = broker
+        self.connection = ServerConnection(broker.capabilities)
+        self.session: Session | None = None
+        self.packet: Connect | None = None
+        self.client_id = ""
+        self.keepalive = 0
+        self.closing = False
+        self.congested = False
+        self.received_at = broker.now
+        self.on_output = on_output
+        self.context = context
+        self._ended = False  # detached from broker and session; Policy.closed was called
+        self._notified = False  # the owner knows that it has to call data_to_send
+
+    # What the owner calls
 
     def receive_data(self, data: bytes) -> None:
         """Handle bytes from the peer. Never raises for what the peer sent: it answers, and sets `closing`."""
-        raise NotImplementedError
+        if self._ended:
+            return
+        self.received_at = self.broker.now
+        self._notified = True
+        try:
+            self._receive(data)
+        finally:
+            self._notified = self.closing or self.connection.has_output
 
     def data_to_send(self) -> bytes:
         """Return and forget the output; b"" when there is none."""
-        raise NotImplementedError
+        self._notified = False
+        return self.connection.data_to_send()
 
     def connection_lost(self) -> None:
         """Tell that the transport is gone."""
-        raise NotImplementedError
+        self.closing = True
+        self.end(Closed(ClosedBy.NETWORK))
 
     def pause_writing(self) -> None:
         """Tell that the peer does not read: QoS 0 is dropped and QoS 1 and 2 wait in the session until resumed."""
-        raise NotImplementedError
+        self.congested = True
 
     def resume_writing(self) -> None:
         """Tell that the transport takes data again."""
-        raise NotImplementedError
+        self.congested = False
+        if self.session is not None and not self._ended:
+            self.broker.pump(self.session)
+
+    # Inbound
+
+    def _receive(self, data: bytes) -> None:
+        broken: ProtocolError | None = None
+        while True:
+            try:
+                events = self.connection.receive_data(data)
+            except ProtocolError as error:
+                events = error.events
+                broken = error
+            try:
+                for event in events:
+                    if self._ended:
+                        return
+                    if type(event) is Publish:
+                        self._publish(event)
+                    else:
+                        self._dispatch(event)
+            except ProtocolError as error:
+                broken = error
+            if broken is not None:
+                self._fail(broken)
+                return
+            # CONNECT is always alone; what came behind it is decoded once it is accepted.
+            if not events or type(events[0]) is not Connect or not self.connection.is_open:
+                return
+            data = b""
+
+    def _publish(self, packet: Publish) -> None:
+        broker = self.broker
+        if packet.qos > broker.max_qos:
+            raise ProtocolError(f"QoS {packet.qos} is not supported", ReasonCode.QOS_NOT_SUPPORTED)
+        if packet.retain and not broker.retains:
+            if broker.capabilities.retain == "refused":
+                raise ProtocolError("retained messages are not supported", ReasonCode.RETAIN_NOT_SUPPORTED)
+            packet.retain = False
+        if packet.qos == 2 and not self._is_new(packet.packet_id):
+            return
+        broker.policy.publish(self, packet)
+
+    def _is_new(self, packet_id: int) -> bool:
+        """Note a QoS 2 packet identifier; acknowledge it again when it is a repetition (4.3.3)."""
+        session = self._session()
+        if packet_id not in session.inbound:
+            session.inbound.add(packet_id)
+            session.undecided.add(packet_id)
+            return True
+        if packet_id not in session.undecided:
+            self.connection.pubrec(packet_id)
+        return False
+
+    def _session(self) -> Session:
+        if self.session is None:
+            raise RuntimeError("the connection is not accepted")
+        return self.session
+
+    def _dispatch(self, event: Event) -> None:
+        match event:
+            case Ping():
+                pass
+            case Connect():
+                self.packet = event
+                check_connect(event, self.broker.capabilities)
+                self.broker.policy.connect(self, event)
+            case Subscribe():
+                for item in event.subscriptions:
+                    item.refusal = filter_refusal(item.topic_filter, self.broker.capabilities)
+                    if item.identifier and not self.broker.capabilities.subscription_identifiers:
+                        item.refusal = item.refusal or ReasonCode.SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
+                self.broker.policy.subscribe(self, event)
+            case Unsubscribe():
+                self.broker.policy.unsubscribe(self, event)
+            case Disconnect():
+                self._disconnected(event)
+            case _:
+                handle_acknowledgement(self.broker, self.connection, self._session(), event)
+
+    def _disconnected(self, packet: Disconnect) -> None:
+        expiry = packet.properties.session_expiry_interval if packet.properties is not None else None
+        session = self.session
+        if session is not None and expiry is not None:
+            if expiry and not session.expiry_interval:
+                raise ProtocolError("DISCONNECT prolongs a session that was not to be kept", ReasonCode.PROTOCOL_ERROR)
+            session.expiry_interval = min(expiry, self.broker.capabilities.max_session_expiry)
+        if session is not None and packet.reason == ReasonCode.SUCCESS:
+            session.will = None
+        self.closing = True
+        self.end(Closed(ClosedBy.CLIENT, packet.reason))
+
+    def _fail(self, error: ProtocolError) -> None:
+        if self._ended:
+            return
+        if self.session is not None:
+            self.connection.disconnect(error.reason)
+        elif self.connection.version == MQTT_5 or error.reason in (
+            ReasonCode.UNSUPPORTED_PROTOCOL_VERSION,
+            ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
+        ):
+            self._refuse(error.reason, None)
+        self._close(Closed(ClosedBy.SERVER, error.reason, str(error)))
 
     # What a policy answers
 
@@ -68,7 +221,7 @@ class Link:
         session_expiry: int | None = None,
         properties: Properties | None = None,
         context: object | None = None,
-    ) -> Session:
+    ) -> Session | None:
         """Accept the connection: send CONNACK, take over or make the session, resend what is unacknowledged.
 
         Packets that arrived in the meantime are handled before this returns when it is called outside `receive_data`.
@@ -78,22 +231,79 @@ class Link:
                 connected elsewhere is taken over.
             client_id: identifier to assign instead of the client's (MQTT 5 clients are told).
             keepalive: s, instead of what the client asked for (MQTT 5 clients are told; for 3.x it only applies here).
-            session_expiry: s, instead of what the client asked for (MQTT 5 clients are told).
+            session_expiry: s the session outlives the connection, instead of what the client asked for (MQTT 5 clients
+                are told).
             properties: further CONNACK properties for MQTT 5 clients; set fields win over what the broker would send.
             context: becomes `Link.context` before anything else happens when not None.
 
         Returns:
-            The session, already attached; one that ended at once if the link is already lost.
+            The session, attached; None when the connection ended before it was accepted.
+
+        Raises:
+            RuntimeError: there was no CONNECT yet, or it is accepted already.
         """
-        raise NotImplementedError
+        packet = self.packet
+        if self._ended:
+            return None
+        if packet is None or self.session is not None:
+            raise RuntimeError("there is no CONNECT to accept")
+        capabilities = self.broker.capabilities
+        if context is not None:
+            self.context = context
+        self.client_id = effective_client_id(packet, client_id, self.broker.new_client_id)
+        self.keepalive = server_keepalive(packet, capabilities) if keepalive is None else keepalive
+        kept_for = requested_expiry(packet, capabilities) if session_expiry is None else session_expiry
+        session, present = self.broker.begin(self, session_key or self.client_id, packet, kept_for)
+        self.connection.connack(
+            ConnackCode.ACCEPTED,
+            session_present=present,
+            properties=connack_properties(
+                packet,
+                capabilities,
+                expiry=kept_for,
+                keepalive=self.keepalive,
+                client_id=self.client_id,
+                extra=properties,
+            ),
+        )
+        packet.password = None  # nobody needs the secret any more
+        self.broker.pump(session)
+        if not self._notified:
+            self.notify()
+            self._receive(b"")
+        return session
 
     def refuse(self, code: int, reason_string: str | None = None) -> None:
         """Refuse the connection with a `ConnackCode` or a `ReasonCode`; it is translated for the client's version."""
-        raise NotImplementedError
+        if self._ended:
+            return
+        if self.packet is None or self.session is not None:
+            raise RuntimeError("there is no CONNECT to refuse")
+        self._refuse(code, reason_string)
+        self._close(Closed(ClosedBy.SERVER, connack_code(code, MQTT_5), reason_string or "refused"))
+
+    def _refuse(self, code: int, reason_string: str | None) -> None:
+        properties = Properties(reason_string=reason_string) if reason_string is not None else None
+        self.connection.connack(connack_code(code, self.connection.version), properties=properties)
 
     def acknowledge(self, packet: Publish, reason: int = 0) -> None:
         """Acknowledge an inbound message of QoS 1 or 2; does nothing for QoS 0. Reasons are sent in MQTT 5 only."""
-        raise NotImplementedError
+        if packet.qos == 1:
+            if self._ended:
+                return
+            self.connection.puback(packet.packet_id, reason)
+            if not self._notified:
+                self.notify()
+        elif packet.qos == 2:
+            session = self._session()
+            session.undecided.discard(packet.packet_id)
+            if reason >= 0x80:
+                session.inbound.discard(packet.packet_id)
+            # The client may have come back on another link meanwhile, and waits there.
+            current = session.link
+            if current is not None:
+                current.connection.pubrec(packet.packet_id, reason)
+                current.notify()
 
     def grant(self, packet: Subscribe, codes: Sequence[int] | None = None) -> None:
         """Answer SUBSCRIBE, activate what is granted and send retained messages.
@@ -103,22 +313,86 @@ class Link:
             codes: one per subscription in order: granted QoS (capped by the broker) or a reason code from 0x80, sent to
                 3.x clients as 0x80. None grants what was asked for. A subscription with a `refusal` stays refused.
         """
-        raise NotImplementedError
+        if self._ended:
+            return
+        broker = self.broker
+        session = self._session()
+        results: list[int] = []
+        retained: list[int] = []
+        asked = codes if codes is not None else [item.qos for item in packet.subscriptions]
+        for index, (item, code) in enumerate(zip(packet.subscriptions, asked, strict=True)):
+            result = item.refusal or code
+            if result < 0x80:
+                existed = item.topic_filter in session.subscriptions
+                if not existed and len(session.subscriptions) >= broker.capabilities.max_subscriptions:
+                    result = ReasonCode.QUOTA_EXCEEDED
+                else:
+                    item.qos = result = min(result, broker.max_qos)
+                    broker.subscribe(session, item)
+                    if item.retain_handling == 0 or (item.retain_handling == 1 and not existed):
+                        retained.append(index)
+            results.append(result)
+        self.connection.suback(packet.packet_id, results)
+        for index in retained:
+            if not split_shared(packet.subscriptions[index].topic_filter)[0]:
+                broker.send_retained(session, packet.subscriptions[index])
+        self.notify()
 
     def revoke(self, packet: Unsubscribe, codes: Sequence[int] | None = None) -> None:
         """Answer UNSUBSCRIBE; filters with a code from 0x80 stay subscribed, None removes all."""
-        raise NotImplementedError
+        if self._ended:
+            return
+        session = self._session()
+        results: list[int] = []
+        asked = codes if codes is not None else [0] * len(packet.topic_filters)
+        for topic_filter, code in zip(packet.topic_filters, asked, strict=True):
+            if code < 0x80 and not self.broker.unsubscribe(session, topic_filter):
+                results.append(ReasonCode.NO_SUBSCRIPTION_EXISTED)
+            else:
+                results.append(code)
+        self.connection.unsuback(packet.packet_id, results)
+        self.notify()
 
     # What an application sends
 
     def publish(self, topic: str, payload: bytes) -> bool:
-        """Send a QoS 0 message on this connection (hot path); False when the peer does not keep up or it is closed."""
-        raise NotImplementedError
+        """Send a QoS 0 message on this connection (hot path).
+
+        Returns:
+            False when the connection is closed, does not keep up, or takes only smaller packets.
+        """
+        if self._ended or self.congested or not self.connection.publish(topic, payload):
+            return False
+        if not self._notified:
+            self.notify()
+        return True
 
     def route(self, packet: Publish) -> int:
-        """Fan an inbound message out: `broker.route(broker.message(packet), session)`."""
-        raise NotImplementedError
+        """Fan an inbound message out; the number of sessions it was for."""
+        return self.broker.route(self.broker.message(packet), self.session)
 
     def close(self, reason: int = ReasonCode.ADMINISTRATIVE_ACTION, detail: str = "") -> None:
         """End the connection from this side: DISCONNECT with the reason in MQTT 5, the will is published."""
-        raise NotImplementedError
+        if self._ended:
+            return
+        if self.session is not None:
+            self.connection.disconnect(reason)
+        self._close(Closed(ClosedBy.SERVER, reason, detail))
+
+    def _close(self, closed: Closed) -> None:
+        self.closing = True
+        self.end(closed)
+        self.notify()
+
+    def end(self, closed: Closed) -> None:
+        """Detach from session and broker and tell the policy, once."""
+        if not self._ended:
+            self._ended = True
+            self.broker.detach(self, closed)
+
+    def notify(self) -> None:
+        """Tell the owner that there is something to write, unless it knows."""
+        if not self._notified:
+            self._notified = True
+            if self.on_output is not None:
+                self.on_output(self)

@@ -41,7 +41,6 @@ class Delivery(Enum):
     EXPIRED = "expired"  # dropped
     TOO_LARGE = "too large"  # dropped: exceeds the client's maximum packet size
     REFUSED = "refused"  # dropped: the client answered with a failure reason code
-    DISCARDED = "discarded"  # dropped: its session ended
 
     @property
     def dropped(self) -> bool:

@@ -1,14 +1,16 @@
-"""Session state: what the broker remembers of a client between connections."""
+"""Session state: what the broker remembers of a client between connections, and its outbound message flow."""
 
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from thingplane.mqtt.message import Message
-from thingplane.mqtt.numbers import NEVER
+from thingplane.mqtt.codec.properties import encode_application_properties, encode_delivery_properties
+from thingplane.mqtt.message import Delivery, Message
+from thingplane.mqtt.numbers import MQTT_5, NEVER, ReasonCode
 from thingplane.mqtt.packets import Subscription, Will
 
 if TYPE_CHECKING:
+    from thingplane.mqtt.connection import ServerConnection
     from thingplane.mqtt.link import Link
 
 
@@ -20,8 +22,7 @@ class Outbound:
     qos: int
     retain: bool = False
     identifiers: tuple[int, ...] = ()  # subscription identifiers
-    released: bool = False  # QoS 2: PUBREC received, PUBREL is due
-    sent: bool = False  # on the present connection
+    released: bool = False  # QoS 2: PUBREC received, PUBREL sent or due
 
 
 @dataclass(slots=True, eq=False)
@@ -38,8 +39,13 @@ class Session:
         inbound: QoS 2 packet identifiers received and not released.
         next_packet_id: where the search for a free packet identifier starts.
         expires_at: s of the broker's clock; None while connected or when it never expires.
-        link: present connection.
+        will: published when the client goes away without saying so; while waiting for `will_at` (s) too.
         context: free for the policy.
+        link: present connection. This and the fields below it describe the connection, not the session.
+        undecided: members of `inbound` the policy has not answered yet.
+        resend: packet identifiers to be sent again after the client came back.
+        window: unacknowledged messages allowed.
+        quota: messages that may still be sent before an acknowledgement.
     """
 
     key: str
@@ -55,3 +61,122 @@ class Session:
     will_at: float | None = None
     context: object | None = None
     link: "Link | None" = field(default=None, repr=False)
+    undecided: set[int] = field(default_factory=set, repr=False)
+    resend: deque[int] = field(default_factory=deque, repr=False)
+    window: int = 0
+    quota: int = 0
+
+    def attach(self, link: "Link", window: int) -> None:
+        """Begin a connection: everything unacknowledged is due again, within the window."""
+        self.link = link
+        self.expires_at = None
+        self.window = self.quota = window
+        self.resend = deque(self.inflight)
+
+    def pump(self, now: float) -> list[tuple[Outbound, Delivery]]:
+        """Send what the window allows; returns what was given up instead, with the reason."""
+        link = self.link
+        if link is None or link.congested:
+            return []
+        if self.resend:
+            self._resend(link.connection, now)
+        given_up: list[tuple[Outbound, Delivery]] = []
+        while self.queue and self.quota > 0 and len(self.inflight) < self.window and not self.resend:
+            outbound = self.queue.popleft()
+            expires_at = outbound.message.expires_at
+            if expires_at is not None and expires_at <= now:
+                given_up.append((outbound, Delivery.EXPIRED))
+                continue
+            packet_id = self._free_packet_id()
+            if not send(link.connection, outbound, packet_id, now, dup=False):
+                given_up.append((outbound, Delivery.TOO_LARGE))
+                continue
+            self.inflight[packet_id] = outbound
+            self.quota -= 1
+        return given_up
+
+    def _resend(self, connection: "ServerConnection", now: float) -> None:
+        while self.resend:
+            packet_id = self.resend[0]
+            outbound = self.inflight.get(packet_id)
+            if outbound is not None and outbound.released:
+                connection.pubrel(packet_id)
+            elif outbound is not None:
+                if self.quota <= 0:
+                    return
+                # Delivery has begun, so the message is sent again even if it expired meanwhile (3.3.2.3.3). The
+                # client may have lowered its packet size limit: then it is as good as delivered (3.1.2.11.4).
+                if send(connection, outbound, packet_id, now, dup=True):
+                    self.quota -= 1
+                else:
+                    del self.inflight[packet_id]
+            self.resend.popleft()
+
+    def _free_packet_id(self) -> int:
+        packet_id = self.next_packet_id
+        while packet_id in self.inflight:
+            packet_id = packet_id % 0xFFFF + 1
+        self.next_packet_id = packet_id % 0xFFFF + 1
+        return packet_id
+
+    def acknowledged(self, packet_id: int, qos: int) -> Outbound | None:
+        """Take the end of an exchange (PUBACK for QoS 1, PUBCOMP for QoS 2); None when there was none."""
+        outbound = self.inflight.get(packet_id)
+        if outbound is None or outbound.qos != qos or (qos == 2 and not outbound.released):
+            return None
+        del self.inflight[packet_id]
+        self.quota = min(self.quota + 1, self.window)
+        return outbound
+
+    def received(self, packet_id: int, reason: int) -> tuple[int, Outbound | None]:
+        """Take PUBREC.
+
+        Returns:
+            The reason code for PUBREL, or -1 when none is to be sent; and the message if the client refused it.
+        """
+        outbound = self.inflight.get(packet_id)
+        if outbound is None or outbound.qos != 2:
+            return (-1 if reason >= 0x80 else ReasonCode.PACKET_IDENTIFIER_NOT_FOUND), None
+        if reason >= 0x80 and not outbound.released:
+            del self.inflight[packet_id]
+            self.quota = min(self.quota + 1, self.window)
+            return -1, outbound
+        outbound.released = True
+        return 0, None
+
+    def purge(self, now: float) -> list[Outbound]:
+        """Remove and return the waiting messages that have expired."""
+        expired = [
+            item for item in self.queue if item.message.expires_at is not None and item.message.expires_at <= now
+        ]
+        if expired:
+            gone = set(map(id, expired))
+            self.queue = deque(item for item in self.queue if id(item) not in gone)
+        return expired
+
+
+def send(connection: "ServerConnection", outbound: Outbound, packet_id: int, now: float, *, dup: bool) -> bool:
+    """Put a message into the output of a connection; False when it is too large for the client. `now` in s."""
+    message = outbound.message
+    properties = b""
+    if connection.version == MQTT_5:
+        properties = delivery_properties(message, outbound.identifiers, now)
+    return connection.publish(
+        message.topic,
+        message.payload,
+        outbound.qos,
+        retain=outbound.retain,
+        dup=dup,
+        packet_id=packet_id,
+        properties=properties,
+    )
+
+
+def delivery_properties(message: Message, identifiers: tuple[int, ...], now: float) -> bytes:
+    """Encode the MQTT 5 properties of a delivery; the time the message waited is taken off its expiry interval."""
+    if message.encoded is None:
+        message.encoded = encode_application_properties(message.properties)
+    if message.expires_at is None and not identifiers:
+        return message.encoded
+    left = None if message.expires_at is None else max(int(message.expires_at - now), 0)
+    return encode_delivery_properties(message.encoded, left, identifiers)
