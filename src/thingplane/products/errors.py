@@ -19,6 +19,3 @@ INVALID_FORMATTED_CAT_ID = ErrorCode("iot.prod.InvalidFormattedCatId", "There is
 PRODUCT_COUNT_EXCEED_MAX = ErrorCode("iot.prod.ProductCountExceedMax", "The instance holds as many products as it may.")
 NOT_SENIOR_PRODUCT = ErrorCode("iot.prod.NotSeniorProduct", "The product was created without a thing model.")
 UPDATE_PRODUCT_FAILED = ErrorCode("iot.prod.UpdateProductFailed", "The product cannot be changed.")
-API_NOT_SUPPORTED_IN_INSTANCE = ErrorCode(
-    "iot.common.APINotSupportedInInstance", "Instances of this platform do not offer this."
-)

@@ -13,6 +13,7 @@ from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.products import errors
 from thingplane.products.product import NewProduct, Product, ProductChanged, ProductDeleted, ProductStatus
+from thingplane.products.rows import first, locked, to_product
 from thingplane.products.tables import product_tags, products
 from thingplane.products.tags import ProductTags
 from thingplane.storage.database import Database
@@ -78,7 +79,7 @@ class ProductService:
             return product
         invalidations = self._invalidations
         async with self._database.read() as connection:
-            product = await _one(connection, select(products).where(products.c.product_key == product_key))
+            product = await first(connection, select(products).where(products.c.product_key == product_key))
         # What was read before a change must not enter the cache after it.
         if product is not None and invalidations == self._invalidations:
             self._by_key[product_key] = product
@@ -100,7 +101,17 @@ class ProductService:
     async def by_id(self, product_id: int) -> Product | None:
         """Return the product with this id in any instance, or None; not cached."""
         async with self._database.read() as connection:
-            return await _one(connection, select(products).where(products.c.id == product_id))
+            return await first(connection, select(products).where(products.c.id == product_id))
+
+    async def locked(self, connection: AsyncConnection, product_id: int) -> Product:
+        """Return the product inside a write transaction that changes what hangs on it.
+
+        Such transactions of one product run one after the other, and none after its deletion.
+
+        Raises:
+            BusinessError: iot.prod.NotExistedProduct.
+        """
+        return await locked(connection, product_id)
 
     async def create(self, instance_id: int, new: NewProduct) -> Product:
         """Create a product and what other slices give every new product.
@@ -242,7 +253,7 @@ class ProductService:
         async with self._database.read() as connection:
             total = (await connection.execute(select(func.count()).select_from(products).where(*fits))).scalar_one()
             rows = (await connection.execute(_paged(select(products).where(*fits), page, size))).all()
-        return [Product(**row._mapping) for row in rows], total  # noqa: SLF001 - the documented way to a row's columns
+        return [to_product(row) for row in rows], total
 
     async def page_by_tags(
         self, instance_id: int, tags: Sequence[tuple[str, str | None]], page: int, size: int
@@ -252,14 +263,9 @@ class ProductService:
         query = select(products).where(products.c.instance_id == instance_id, products.c.id.in_(tagged))
         async with self._database.read() as connection:
             rows = (await connection.execute(_paged(query, page, size))).all()
-        return [Product(**row._mapping) for row in rows]  # noqa: SLF001 - the documented way to a row's columns
+        return [to_product(row) for row in rows]
 
 
 def _paged(query: Select[Any], page: int, size: int) -> Select[Any]:
     newest_first = query.order_by(products.c.created_at.desc(), products.c.id.desc())
     return newest_first.limit(size).offset(min((page - 1) * size, _MAX_OFFSET))
-
-
-async def _one(connection: AsyncConnection, query: Select[Any]) -> Product | None:
-    row = (await connection.execute(query)).first()
-    return None if row is None else Product(**row._mapping)  # noqa: SLF001 - the documented way to a row's columns

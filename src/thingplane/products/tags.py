@@ -9,8 +9,8 @@ from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.cloud.errors import INVALID_FORMATTED_PARAMETER
-from thingplane.products import errors
-from thingplane.products.tables import product_tags, products
+from thingplane.products.rows import locked
+from thingplane.products.tables import product_tags
 from thingplane.storage.database import Database
 
 MAX_TAGS = 100
@@ -77,7 +77,7 @@ class ProductTags:
         """
         new = _check(tags)
         async with self._database.write() as connection:
-            await _lock(connection, product_id)
+            await locked(connection, product_id)
             known = await _known(connection, product_id, new)
             if known:
                 taken = [(key, value) for key, value in new.items() if key in known]
@@ -98,7 +98,7 @@ class ProductTags:
         """
         new = _check(tags)
         async with self._database.write() as connection:
-            await _lock(connection, product_id)
+            await locked(connection, product_id)
             known = await _known(connection, product_id, new)
             unknown = [(key, value) for key, value in new.items() if key not in known]
             if unknown:
@@ -122,13 +122,6 @@ class ProductTags:
             for key, value in tags
         ]
         return select(product_tags.c.product_id).where(or_(*conditions))
-
-
-async def _lock(connection: AsyncConnection, product_id: int) -> None:
-    """Let changes of one product's tags happen one after the other, and none after its deletion."""
-    query = select(products.c.id).where(products.c.id == product_id).with_for_update(key_share=True)
-    if (await connection.execute(query)).first() is None:
-        raise errors.NOT_EXISTED_PRODUCT()
 
 
 async def _known(connection: AsyncConnection, product_id: int, keys: Iterable[str]) -> set[str]:

@@ -1,0 +1,25 @@
+"""Documented error codes of topic categories (guide: error codes that start with iot.messagebroker)."""
+
+from thingplane.cloud import ErrorCode
+
+NULL_TOPIC_NAME = ErrorCode("iot.messagebroker.NullTopicName", "The topic is missing.")
+INVALID_FORMATTED_TOPIC_NAME = ErrorCode("iot.messagebroker.InvalidFormattedTopicName", "The topic is malformed.")
+NULL_TOPIC_TEMPLATE_ID = ErrorCode("iot.messagebroker.NullTopicTemplateId", "The id of the topic category is missing.")
+INVALID_FORMATTED_TOPIC_TEMPLATE_ID = ErrorCode(
+    "iot.messagebroker.InvalidFormattedTopicTemplateId", "The id of the topic category is not a decimal number."
+)
+NULL_TOPIC_TEMPLATE_OPERATION = ErrorCode(
+    "iot.messagebroker.NullTopicTemplateOperation", "The permission of the topic category is missing."
+)
+INVALID_TOPIC_TEMPLATE_OPERATION_VALUE = ErrorCode(
+    "iot.messagebroker.InvalidTopicTemplateOperationValue", "The permission is neither SUB nor PUB nor ALL."
+)
+TOPIC_ALREADY_FOUND = ErrorCode(
+    "iot.messagebroker.TopicAlreadyFound", "The product has a topic category with this name already."
+)
+TOPIC_TEMPLATE_COUNT_EXCEED_MAX = ErrorCode(
+    "iot.messagebroker.TopicTemplateCountExceedMax", "The product has as many topic categories as it may."
+)
+TOPIC_TEMPLATE_IS_NOT_FOUND = ErrorCode(
+    "iot.messagebroker.TopicTemplateIsNotFound", "The instance has no topic category with this id."
+)
