@@ -9,7 +9,10 @@ from thingplane.cli.output import print_rows
 from thingplane.cli.target import DataDir
 from thingplane.cloud.times import utc
 
-app = App(help="Manage instances. Calls choose one with IotInstanceId; without it they mean the default instance.")
+app = App(
+    name="instance",
+    help="Manage instances. Calls choose one with IotInstanceId; without it they mean the default instance.",
+)
 
 COLUMNS = ["IotInstanceId", "Description", "UtcCreate"]
 

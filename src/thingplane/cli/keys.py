@@ -8,7 +8,7 @@ from thingplane.cli.database import with_access
 from thingplane.cli.output import print_rows
 from thingplane.cli.target import DataDir
 
-app = App(help="Manage access keys of the account and of sub-users.")
+app = App(name="key", help="Manage access keys of the account and of sub-users.")
 
 KeyId = Annotated[str, Parameter(help="AccessKeyId")]
 User = Annotated[str | None, Parameter(help="name of a sub-user [default: the account itself]")]

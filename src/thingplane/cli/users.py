@@ -10,7 +10,7 @@ from thingplane.cli.database import with_access
 from thingplane.cli.output import print_rows
 from thingplane.cli.target import DataDir
 
-app = App(help="Manage sub-users (RAM users) and their access policies.")
+app = App(name="user", help="Manage sub-users (RAM users) and their access policies.")
 
 Name = Annotated[str, Parameter(help="name of the user")]
 
