@@ -16,16 +16,6 @@ INSTANCE = 1
 LAMP = NewProduct(name="Street_light", node_type=0, data_format=1, senior=True, description="lights up")
 
 
-@pytest.fixture
-def bus() -> LocalBus:
-    return LocalBus()
-
-
-@pytest.fixture
-def products(database: Database, clock: FakeClock, bus: LocalBus) -> ProductService:
-    return ProductService(database, clock, bus)
-
-
 async def test_a_created_product_is_found_with_everything_its_creator_said(
     products: ProductService, clock: FakeClock
 ) -> None:
