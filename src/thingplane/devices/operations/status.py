@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from thingplane.cloud import Context, Field, Request, Response, Struct, operation
+from thingplane.cloud.errors import INVALID_FORMATTED_PARAMETER
 from thingplane.cloud.times import gmt
 from thingplane.devices import errors
 from thingplane.devices.addressing import DeviceRequest, addressed
@@ -46,6 +47,7 @@ class BatchGetDeviceStateRequest(Request):
             invalid=errors.INVALID_IOT_ID,
             pattern="[A-Za-z0-9]{1,64}",
             max_items=50,
+            too_many=INVALID_FORMATTED_PARAMETER,
             doc="Outranks ProductKey and DeviceName. IotIds without a device are left out.",
         ),
     ] = msgspec.field(default_factory=list)

@@ -1,0 +1,59 @@
+"""A product with devices, and the services that know them."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+import thingplane.devices.operations.details
+import thingplane.devices.operations.listing
+import thingplane.devices.operations.registration
+import thingplane.devices.operations.status
+import thingplane.devices.operations.switching  # noqa: F401
+from tests.common.api import Api
+from tests.common.clock import FakeClock
+from thingplane.bus import LocalBus
+from thingplane.cloud import Services
+from thingplane.devices.service import DeviceService
+from thingplane.products.service import NewProduct, Product, ProductService
+from thingplane.storage.database import Database
+
+
+@pytest.fixture
+def bus() -> LocalBus:
+    return LocalBus()
+
+
+@pytest.fixture
+def products(database: Database, clock: FakeClock, bus: LocalBus) -> ProductService:
+    return ProductService(database, clock, bus)
+
+
+@pytest.fixture
+async def devices(
+    database: Database, clock: FakeClock, bus: LocalBus, products: ProductService
+) -> AsyncIterator[DeviceService]:
+    devices = DeviceService(database, clock, bus, products)
+    await devices.start()
+    yield devices
+    await devices.close()
+
+
+@pytest.fixture
+async def product(products: ProductService) -> Product:
+    return await products.create(1, NewProduct(name="Street_light", node_type=0))
+
+
+@pytest.fixture
+async def gateway_product(products: ProductService) -> Product:
+    return await products.create(1, NewProduct(name="Hub_of_the_house", node_type=1))
+
+
+@pytest.fixture
+async def foreign_product(products: ProductService) -> Product:
+    """A product of another instance."""
+    return await products.create(2, NewProduct(name="Street_light", node_type=0))
+
+
+@pytest.fixture
+def api(products: ProductService, devices: DeviceService, clock: FakeClock) -> Api:
+    return Api(Services(products, devices), clock=clock)
