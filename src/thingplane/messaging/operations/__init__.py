@@ -1,0 +1,1 @@
+"""Operations of the cloud API that talk to devices (guide: use of thing models, communications)."""

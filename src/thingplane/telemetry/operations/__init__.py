@@ -1,0 +1,1 @@
+"""Operations of the cloud API that read what devices reported (guide: use of thing models)."""

@@ -1,0 +1,94 @@
+"""What the platform knows from its devices; also the way in for the gateway and for other slices."""
+
+from collections.abc import Mapping, Sequence
+
+from thingplane.bus import Bus
+from thingplane.clock import Clock
+from thingplane.devices.service import DeviceDeleted
+from thingplane.storage.timeseries import GroupCommit, Kind, Point, TimeSeries
+from thingplane.telemetry.calls import Call, CallLog, ServiceRecord, service_records
+from thingplane.telemetry.paging import Page, Read, page
+from thingplane.telemetry.property_pages import PropertyPages, property_pages
+from thingplane.telemetry.replies import Replies
+from thingplane.telemetry.reports import Reports
+from thingplane.telemetry.snapshots import CAPACITY, Snapshots
+from thingplane.things.service import ThingModelService
+
+__all__ = ["Call", "Page", "PropertyPages", "ServiceRecord", "TelemetryService"]
+
+
+class TelemetryService:
+    """Reports, calls and their history. All times are epoch milliseconds; ranges include both ends."""
+
+    def __init__(
+        self,
+        series: TimeSeries,
+        commits: GroupCommit,
+        models: ThingModelService,
+        clock: Clock,
+        bus: Bus,
+        *,
+        snapshots: int = CAPACITY,
+    ) -> None:
+        """Wire the service.
+
+        Args:
+            series: the history.
+            commits: the group commit in front of it.
+            models: the thing models of all products.
+            clock: time of calls.
+            bus: tells of deleted devices.
+            snapshots: devices whose last values are kept in memory.
+        """
+        self._series = series
+        self._commits = commits
+        self._snapshots = Snapshots(series, commits, snapshots)
+        self.calls = CallLog(series, clock)
+        """Where whoever calls services of devices records it."""
+        self.reports = Reports(series, models, self._snapshots)
+        self.replies = Replies(self.calls, commits)
+        bus.subscribe(DeviceDeleted, self._forget)
+
+    def _forget(self, event: DeviceDeleted) -> None:
+        self._snapshots.forget(event.device_id)
+
+    async def durable(self) -> None:
+        """Return when everything recorded up to now is durable; raises what made the commit fail."""
+        await self._commits.durable()
+
+    async def properties(
+        self, device_id: int, identifier: str, start: int, end: int, size: int, *, ascending: bool
+    ) -> Page[Point]:
+        """Return a page of the values of one property."""
+        read = self._reader(device_id, Kind.PROPERTY, [identifier], ascending=ascending)
+        return await page(read, list, start, end, size, ascending=ascending)
+
+    async def several_properties(
+        self, device_id: int, identifiers: Sequence[str], start: int, end: int, size: int, *, ascending: bool
+    ) -> PropertyPages:
+        """Return a page of each of several properties, all of them up to the same millisecond."""
+        reads = {name: self._reader(device_id, Kind.PROPERTY, [name], ascending=ascending) for name in identifiers}
+        return await property_pages(reads, start, end, size, ascending=ascending)
+
+    async def events(
+        self, device_id: int, identifiers: Sequence[str] | None, start: int, end: int, size: int, *, ascending: bool
+    ) -> Page[Point]:
+        """Return a page of events, of all identifiers when None."""
+        read = self._reader(device_id, Kind.EVENT, identifiers, ascending=ascending)
+        return await page(read, list, start, end, size, ascending=ascending)
+
+    async def service_calls(
+        self, device_id: int, identifiers: Sequence[str] | None, start: int, end: int, size: int, *, ascending: bool
+    ) -> Page[ServiceRecord]:
+        """Return a page of the calls of services, of all identifiers when None."""
+        read = self._reader(device_id, Kind.SERVICE, identifiers, ascending=ascending)
+        return await page(read, service_records, start, end, size, ascending=ascending, points_per_record=2)
+
+    async def last_properties(self, device_id: int) -> Mapping[str, Point]:
+        """Return the last value of each property that has one."""
+        return await self._snapshots.of(device_id)
+
+    def _reader(self, device_id: int, kind: Kind, identifiers: Sequence[str] | None, *, ascending: bool) -> Read:
+        return lambda start, end, limit: self._series.query(
+            device_id, kind, identifiers, start, end, limit, ascending=ascending
+        )
