@@ -12,8 +12,10 @@ class Reason(StrEnum):
     """Two features of a module share their display name."""
     TOO_LARGE = "too large"
     """The TSL text of a module would exceed its limit."""
+    UNKNOWN = "unknown"
+    """A feature or module that does not exist."""
     CONFLICT = "conflict"
-    """The edit does not fit the existing model: identifier taken, unknown, or a count exceeded."""
+    """Does not fit the existing model: identifier taken or a count exceeded."""
 
 
 class ModelError(ValueError):

@@ -1,0 +1,1 @@
+"""Cloud API operations of thing models (guide 4.10)."""
