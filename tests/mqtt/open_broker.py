@@ -11,6 +11,7 @@ from thingplane.mqtt import AllowAllPolicy, Broker, Capabilities, Link, ReasonCo
 from thingplane.mqtt.packets import Subscribe
 
 TICK = 0.1  # s; coarser would do, but tests should not wait
+LINGER = 2.0  # s a peer has for closing its side
 
 
 class OpenPolicy(AllowAllPolicy):
@@ -36,6 +37,7 @@ class Transport(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self.lingering: asyncio.TimerHandle | None = None
         self.link = self.broker.open(self._flush)
 
     def data_received(self, data: bytes) -> None:
@@ -46,8 +48,11 @@ class Transport(asyncio.Protocol):
         data = link.data_to_send()
         if data:
             self.transport.write(data)
-        if link.closing:
-            self.transport.close()
+        if link.closing and self.lingering is None:
+            # Closing at once would reset the connection if the peer has sent more, and the reset could overtake the
+            # DISCONNECT: say that nothing follows, and wait for the peer to close.
+            self.transport.write_eof()
+            self.lingering = asyncio.get_running_loop().call_later(LINGER, self.transport.abort)
 
     def pause_writing(self) -> None:
         self.link.pause_writing()
@@ -56,6 +61,8 @@ class Transport(asyncio.Protocol):
         self.link.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
+        if self.lingering is not None:
+            self.lingering.cancel()
         self.link.connection_lost()
 
 

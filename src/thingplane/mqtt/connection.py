@@ -124,9 +124,13 @@ class ServerConnection(Outgoing):
             length = data[position + 1]
             start = position + 2
             if length > 0x7F:
-                length, start = self._long_header(data, position)
-                if not start:
-                    return position
+                if size > start and data[start] < 0x80:
+                    length = length & 0x7F | data[start] << 7
+                    start += 1
+                else:
+                    length, start = self._long_header(data, position)
+                    if not start:
+                        return position
             end = start + length
             if end > size:
                 self._wait(end - position)
