@@ -44,10 +44,9 @@ class CustomMessage(msgspec.Struct, frozen=True, kw_only=True):
 class MessagingService:
     """Setting properties, calling services, publishing, and RRPC."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - wired in one place
         self,
         downlink: Downlink,
-        *,
         devices: DeviceService,
         products: ProductService,
         models: ThingModelService,
