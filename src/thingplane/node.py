@@ -69,8 +69,7 @@ class Node:
     async def _start(self) -> None:
         settings = self._settings
         directory = DataDirectory(settings.data_dir)
-        directory.open()
-        self._on_stop("data directory", _synchronous(directory.close))
+        self._on_stop("data directory", _synchronous(directory.release))
         credentials = ensure_credentials(
             settings.data_dir / "credentials.json", settings.access_key_id, settings.access_key_secret
         )
@@ -79,10 +78,11 @@ class Node:
         database = Database(metadata_url(settings.data_dir, settings.database_url))
         self._on_stop("metadata database", database.close)
         await migrate(database)
-        series = open_time_series(settings)
+        clock = SystemClock()
+        series = open_time_series(settings, clock)
         await series.open()
         self._on_stop("history", series.close)
-        platform = self.platform = Platform(settings, SystemClock(), database, series)
+        platform = self.platform = Platform(settings, clock, database, series)
         await self._start_platform(platform, credentials)
         await self._listen(platform, context)
         self._write_ready(certificates)
