@@ -39,6 +39,12 @@ async def devices(
 
 
 @pytest.fixture
+def other_node(database: Database, clock: FakeClock, bus: LocalBus, products: ProductService) -> DeviceService:
+    """The service of another node: the same database and bus, nothing cached yet."""
+    return DeviceService(database, clock, bus, products)
+
+
+@pytest.fixture
 async def product(products: ProductService) -> Product:
     return await products.create(1, NewProduct(name="Street_light", node_type=0))
 

@@ -45,13 +45,13 @@ def reads(database: Database, monkeypatch: pytest.MonkeyPatch) -> Reads:
 
 
 @pytest.fixture
-def fresh(database: Database, clock: FakeClock, bus: LocalBus, products: ProductService) -> DeviceService:
-    """A service that has nothing cached, like one of another node."""
-    return DeviceService(database, clock, bus, products)
+def small(database: Database, clock: FakeClock, products: ProductService) -> DeviceService:
+    """A service that keeps three devices in memory."""
+    return DeviceService(database, clock, LocalBus(), products, cached_devices=3)
 
 
 async def test_lookups_of_one_loop_turn_are_one_query(
-    devices: DeviceService, fresh: DeviceService, product: Product, gateway_product: Product, reads: Reads
+    devices: DeviceService, other_node: DeviceService, product: Product, gateway_product: Product, reads: Reads
 ) -> None:
     for number in range(5):
         await devices.register(product, f"lamp-{number}")
@@ -59,7 +59,7 @@ async def test_lookups_of_one_loop_turn_are_one_query(
     before = reads.count
     found = await asyncio.gather(
         *(
-            fresh.find(key, f"lamp-{number}")
+            other_node.find(key, f"lamp-{number}")
             for number in range(7)
             for key in (product.product_key, gateway_product.product_key)
             for _ in range(2)
@@ -69,23 +69,23 @@ async def test_lookups_of_one_loop_turn_are_one_query(
     assert [device.name if device else None for device in found[::4]] == [*(f"lamp-{n}" for n in range(5)), None, None]
     assert found[0] is found[1]
     assert {device.product_id for device in found if device} == {product.id, gateway_product.id}
-    assert await fresh.find(product.product_key, "lamp-3") is fresh.cached(product.product_key, "lamp-3")
+    assert await other_node.find(product.product_key, "lamp-3") is other_node.cached(product.product_key, "lamp-3")
     assert reads.count == before + 1
 
 
 async def test_a_device_is_one_object_however_it_is_found(
-    devices: DeviceService, fresh: DeviceService, product: Product
+    devices: DeviceService, other_node: DeviceService, product: Product
 ) -> None:
     device = await devices.register(product, "lamp-1")
     found = await asyncio.gather(
-        fresh.find(product.product_key, "lamp-1"), fresh.by_id(device.id), fresh.by_iot_id(device.iot_id)
+        other_node.find(product.product_key, "lamp-1"), other_node.by_id(device.id), other_node.by_iot_id(device.iot_id)
     )
     assert found[0] == device
     assert found[0] is found[1] is found[2]
 
 
 async def test_more_keys_than_one_query_takes_are_found_too(
-    database: Database, devices: DeviceService, fresh: DeviceService, product: Product
+    database: Database, devices: DeviceService, other_node: DeviceService, product: Product
 ) -> None:
     template = await devices.register(product, "template")
     async with database.write() as connection:
@@ -94,63 +94,62 @@ async def test_more_keys_than_one_query_takes_are_found_too(
         await connection.execute(
             insert(table), [columns | {"name": f"lamp-{number}", "iot_id": f"{number:027}"} for number in range(1200)]
         )
-    found = await asyncio.gather(*(fresh.find(product.product_key, f"lamp-{number}") for number in range(1200)))
+    found = await asyncio.gather(*(other_node.find(product.product_key, f"lamp-{number}") for number in range(1200)))
     assert all(found)
 
 
 async def test_the_least_recently_used_device_leaves_a_full_cache(
-    database: Database, clock: FakeClock, bus: LocalBus, products: ProductService, product: Product, reads: Reads
+    small: DeviceService, product: Product, reads: Reads
 ) -> None:
-    devices = DeviceService(database, clock, bus, products, cached_devices=3)
     key = product.product_key
-    ids = [(await devices.register(product, f"lamp-{number}")).id for number in range(3)]
-    devices.cached(key, "lamp-0")
-    await devices.by_id(ids[1])
-    await devices.register(product, "lamp-3")
-    assert [devices.cached(key, f"lamp-{number}") is not None for number in range(4)] == [True, True, False, True]
+    ids = [(await small.register(product, f"lamp-{number}")).id for number in range(3)]
+    small.cached(key, "lamp-0")
+    await small.by_id(ids[1])
+    await small.register(product, "lamp-3")
+    assert [small.cached(key, f"lamp-{number}") is not None for number in range(4)] == [True, True, False, True]
     before = reads.count
-    again = await devices.by_id(ids[2])
+    again = await small.by_id(ids[2])
     assert again is not None
     assert again.name == "lamp-2"
     assert reads.count == before + 1
-    assert len(devices._directory) == len(devices._directory._by_id) == len(devices._directory._by_iot_id) == 3
+    assert len(small._directory) == len(small._directory._by_id) == len(small._directory._by_iot_id) == 3
 
 
 async def test_a_query_under_way_does_not_bring_back_a_deleted_device(
-    devices: DeviceService, fresh: DeviceService, product: Product, reads: Reads
+    devices: DeviceService, other_node: DeviceService, product: Product, reads: Reads
 ) -> None:
     device = await devices.register(product, "lamp-1")
     reads.gate = asyncio.Event()
     reads.has_read.clear()
-    lookup = asyncio.create_task(fresh.find(product.product_key, "lamp-1"))
+    lookup = asyncio.create_task(other_node.find(product.product_key, "lamp-1"))
     await reads.has_read.wait()
     await devices.delete(device)
     reads.gate.set()
     assert await lookup is None
-    assert fresh.cached(product.product_key, "lamp-1") is None
+    assert other_node.cached(product.product_key, "lamp-1") is None
 
 
 async def test_a_query_under_way_does_not_bring_back_an_enabled_device(
-    devices: DeviceService, fresh: DeviceService, product: Product, reads: Reads
+    devices: DeviceService, other_node: DeviceService, product: Product, reads: Reads
 ) -> None:
     device = await devices.register(product, "lamp-1")
     reads.gate = asyncio.Event()
     reads.has_read.clear()
-    lookup = asyncio.create_task(fresh.find(product.product_key, "lamp-1"))
+    lookup = asyncio.create_task(other_node.find(product.product_key, "lamp-1"))
     await reads.has_read.wait()
     await devices.disable(device)
     reads.gate.set()
     found = await lookup
     assert found is not None
-    assert fresh.status(found) == "DISABLE"
+    assert other_node.status(found) == "DISABLE"
 
 
 async def test_who_gives_up_waiting_does_not_take_the_answer_from_others(
-    devices: DeviceService, fresh: DeviceService, product: Product
+    devices: DeviceService, other_node: DeviceService, product: Product
 ) -> None:
     await devices.register(product, "lamp-1")
-    impatient = asyncio.create_task(fresh.find(product.product_key, "lamp-1"))
-    patient = asyncio.create_task(fresh.find(product.product_key, "lamp-1"))
+    impatient = asyncio.create_task(other_node.find(product.product_key, "lamp-1"))
+    patient = asyncio.create_task(other_node.find(product.product_key, "lamp-1"))
     await asyncio.sleep(0)
     impatient.cancel()
     assert await patient is not None
@@ -158,7 +157,7 @@ async def test_who_gives_up_waiting_does_not_take_the_answer_from_others(
 
 async def test_a_failing_database_fails_the_lookup_and_not_the_next_one(
     devices: DeviceService,
-    fresh: DeviceService,
+    other_node: DeviceService,
     database: Database,
     product: Product,
     monkeypatch: pytest.MonkeyPatch,
@@ -167,8 +166,8 @@ async def test_a_failing_database_fails_the_lookup_and_not_the_next_one(
     with monkeypatch.context() as broken:
         broken.setattr(database, "read", _fail)
         with pytest.raises(OSError, match="gone"):
-            await fresh.find(product.product_key, "lamp-1")
-    assert await fresh.find(product.product_key, "lamp-1") is not None
+            await other_node.find(product.product_key, "lamp-1")
+    assert await other_node.find(product.product_key, "lamp-1") is not None
 
 
 def _fail() -> Any:

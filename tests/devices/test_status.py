@@ -9,8 +9,12 @@ from tests.common.clock import FakeClock
 from tests.devices.marks import one_database
 from thingplane.bus import LocalBus
 from thingplane.devices.service import Device, DeviceDisabled, DeviceEnabled, DeviceService
-from thingplane.products.service import Product, ProductService
-from thingplane.storage.database import Database
+from thingplane.products.service import Product
+
+
+@pytest.fixture
+async def device(devices: DeviceService, product: Product) -> Device:
+    return await devices.register(product, "lamp-1")
 
 
 async def status(api: Api, device: Device) -> tuple[str, int]:
@@ -50,27 +54,20 @@ async def test_a_device_that_is_disabled_before_its_first_connection_is_unactive
 
 
 async def test_switches_are_announced_once_and_are_durable(
-    api: Api,
-    database: Database,
-    clock: FakeClock,
-    bus: LocalBus,
-    products: ProductService,
-    devices: DeviceService,
-    product: Product,
+    api: Api, clock: FakeClock, bus: LocalBus, other_node: DeviceService, device: Device
 ) -> None:
     told: list[DeviceDisabled | DeviceEnabled] = []
     bus.subscribe(DeviceDisabled, told.append)
     bus.subscribe(DeviceEnabled, told.append)
-    device = await devices.register(product, "lamp-1")
-    who = (device.id, product.product_key, "lamp-1")
+    who = (device.id, device.product_key, device.name)
     first = clock.now_ms()
     for _ in range(2):
         assert (await api.call("DisableThing", IotId=device.iot_id))["Success"]
         clock.advance(1)
     assert told == [DeviceDisabled(*who, first)]
-    restarted = await DeviceService(database, clock, LocalBus(), products).by_id(device.id)
-    assert restarted is not None
-    assert (restarted.enabled, restarted.switched_at) == (False, first)
+    stored = await other_node.by_id(device.id)
+    assert stored is not None
+    assert (stored.enabled, stored.switched_at) == (False, first)
     for _ in range(2):
         assert (await api.call("EnableThing", IotId=device.iot_id))["Success"]
         clock.advance(1)
@@ -78,21 +75,14 @@ async def test_switches_are_announced_once_and_are_durable(
 
 
 async def test_a_switch_made_by_another_node_is_noticed(
-    database: Database,
-    clock: FakeClock,
-    bus: LocalBus,
-    products: ProductService,
-    devices: DeviceService,
-    product: Product,
+    devices: DeviceService, other_node: DeviceService, device: Device
 ) -> None:
-    device = await devices.register(product, "lamp-1")
-    other_node = DeviceService(database, clock, bus, products)
     seen = await other_node.by_id(device.id)
     assert seen is not None
     await other_node.disable(seen)
     assert devices.status(device) == "DISABLE"
     await other_node.delete(seen)
-    assert devices.cached(product.product_key, "lamp-1") is None
+    assert devices.cached(device.product_key, device.name) is None
 
 
 async def test_states_of_several_devices_by_name(
