@@ -197,6 +197,14 @@ async def test_what_hangs_on_a_device_is_deleted_with_it_or_not_at_all(
     assert await devices.find(product.product_key, "lamp-1") is None
 
 
+async def test_who_still_holds_a_deleted_device_sees_it_barred(devices: DeviceService, product: Product) -> None:
+    device = await devices.register(product, "lamp-1")
+    held = await devices.find(product.product_key, "lamp-1")
+    await devices.delete(device)
+    assert held is not None
+    assert devices.status(held) == "DISABLE"
+
+
 async def test_ids_of_deleted_devices_are_not_given_again(devices: DeviceService, product: Product) -> None:
     first = await devices.register(product)
     await devices.delete(first)

@@ -291,6 +291,10 @@ class DeviceService:
         return None
 
     def _deleted(self, event: DeviceDeleted) -> None:
+        device = self._directory.cached_id(event.device_id)
+        if device is not None:
+            # Who has just looked it up, to let it connect, must not do so any more.
+            device.enabled = False
         self._directory.drop(event.device_id)
         self._presence.drop(event.device_id)
 
