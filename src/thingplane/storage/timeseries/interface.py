@@ -139,7 +139,7 @@ class TimeSeries(Protocol):
         """Drop the files or partitions whose newest point is older than ``before``; keep the latest values."""
 
     async def forget(self, device_id: int) -> None:
-        """Drop what is kept in memory and the latest values of a deleted device. Its history ages away."""
+        """Drop the latest values of a deleted device and what is kept in memory of it. Its history ages away."""
 
     async def stats(self) -> Stats:
         """Return figures for the metrics page."""

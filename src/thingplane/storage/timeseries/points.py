@@ -11,6 +11,8 @@ import msgspec
 from thingplane.storage.timeseries.errors import MalformedPointsError
 
 _INT64 = 1 << 63
+_LONGEST_IDENTIFIER = 2000
+"""Bytes of UTF-8: what fits in an index page of PostgreSQL. No thing model comes near it."""
 
 
 class _Timed(msgspec.Struct, forbid_unknown_fields=True):
@@ -32,7 +34,7 @@ def explode(points: bytes, received: int) -> list[tuple[str, int, bytes]]:
     """Return (identifier, time in epoch ms, JSON text of the value) for each point of a message.
 
     Raises:
-        MalformedPointsError: ``points`` is not a JSON object, or an identifier holds NUL.
+        MalformedPointsError: ``points`` is not a JSON object, or an identifier holds NUL or is far too long.
     """
     result = []
     for identifier, raw in _values(points).items():
@@ -58,7 +60,7 @@ def span(points: bytes, received: int) -> tuple[int, int]:
     """
     if points.rfind(b"{") > 0:
         return _span_inside(points, received)
-    if points.isascii() and points.find(b"\\") < 0:
+    if len(points) <= _LONGEST_IDENTIFIER and points.isascii() and points.find(b"\\") < 0:
         try:
             _check(points)
         except (msgspec.DecodeError, RecursionError) as error:
@@ -74,7 +76,7 @@ def _span_inside(points: bytes, received: int) -> tuple[int, int]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         times = [time for _, time, _ in explode(points, received)]
     else:
-        if b"\\u0000" in points:
+        if b"\\u0000" in points or len(points) > _LONGEST_IDENTIFIER:
             _values(points)
     return min(times, default=received), max(times, default=received)
 
@@ -87,6 +89,8 @@ def _values(points: bytes) -> dict[str, msgspec.Raw]:
     # PostgreSQL has no NUL in text; what one database refuses the other must not take.
     if b"\\u0000" in points and any("\0" in identifier for identifier in values):
         raise MalformedPointsError("An identifier contains NUL")
+    if len(points) > _LONGEST_IDENTIFIER and any(len(name.encode()) > _LONGEST_IDENTIFIER for name in values):
+        raise MalformedPointsError(f"An identifier is longer than {_LONGEST_IDENTIFIER} bytes")
     return values
 
 

@@ -109,10 +109,6 @@ class HotFile:
             self._index.extend(self.rows, spans)
             self.rows += len(spans)
 
-    def newest(self) -> int | None:
-        """Return the latest time of all points in epoch ms, ``None`` if there are none."""
-        return self._index.newest()
-
     def forget(self, device_id: int) -> None:
         """Stop finding the rows of a device."""
         self._index.forget(device_id)

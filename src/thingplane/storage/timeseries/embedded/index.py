@@ -21,9 +21,6 @@ class HotIndex:
     def __init__(self) -> None:
         self._devices: dict[int, array[int]] = {}
 
-    def __len__(self) -> int:
-        return len(self._devices)
-
     def extend(self, row: int, spans: Iterable[tuple[int, int, int]]) -> None:
         """Add rows after number ``row``, each given as (device id, earliest time, latest time)."""
         devices = self._devices
@@ -41,10 +38,6 @@ class HotIndex:
     def forget(self, device_id: int) -> None:
         """Drop a device."""
         self._devices.pop(device_id, None)
-
-    def newest(self) -> int | None:
-        """Return the latest time of all rows, ``None`` if there are none."""
-        return max((entries[-2] for entries in self._devices.values()), default=None)
 
     def rows(self, device_id: int) -> Iterator["array[int]"]:
         """Yield all row numbers of a device, in chunks, by arrival."""

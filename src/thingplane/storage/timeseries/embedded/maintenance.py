@@ -75,9 +75,13 @@ class Maintenance:
                 pass
 
     async def retire(self, before: int) -> None:
-        """Drop the files whose newest point is older than ``before``."""
-        newest = self._files.hot.newest()
-        if newest is not None and newest < before:
+        """Drop the files whose newest point is older than ``before``.
+
+        Raises:
+            TimeSeriesError: A hot file with old messages cannot be sealed.
+        """
+        first = self._files.hot.first_received
+        if first is not None and first < before:
             await self.seal()
         async with self._turn:
             await self._files.retire(before)
