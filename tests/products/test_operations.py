@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -343,6 +344,16 @@ async def test_refused_tags_are_in_the_answer(api: Api, action: str) -> None:
     assert (answer["Success"], answer["Code"]) == (False, "iot.common.InvalidFormattedParameter")
     assert answer["InvalidProductTags"] == {"ProductTag": given[1:]}
     assert (await api.call("ListProductTags", ProductKey=key))["Data"] == {"ProductTag": []}
+
+
+async def test_refused_tags_are_in_the_xml_answer_too(products: ProductService, clock: FakeClock) -> None:
+    api = Api(Services(products), clock=clock, scheme="acs3")
+    key = await create(api)
+    parameters = {"ProductKey": key, "ProductTag.1.TagKey": "bad", "ProductTag.1.TagValue": "123$", "Format": "XML"}
+    _, _, body = await api.send(api.signer.sign("CreateProductTags", parameters))
+    root = ET.fromstring(body)
+    assert root.findtext("Code") == "iot.common.InvalidFormattedParameter"
+    assert root.findtext("InvalidProductTags/ProductTag/TagValue") == "123$"
 
 
 @pytest.mark.parametrize("action", ["CreateProductTags", "UpdateProductTags"])
