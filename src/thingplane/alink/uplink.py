@@ -33,14 +33,17 @@ class Uplink:
     __slots__ = (
         "capture",
         "device",
+        "origin",
         "params",
         "payload",
         "qos",
         "received",
+        "refusal",
         "replies",
         "reply_tail",
         "request_id",
         "topic",
+        "waiting",
         "wants_reply",
     )
 
@@ -54,6 +57,7 @@ class Uplink:
         *,
         qos: int = 0,
         reply_tail: bytes = b"",
+        origin: object = None,
     ) -> None:
         self.device = device
         self.topic = topic
@@ -76,6 +80,13 @@ class Uplink:
         """(topic, payload) of what goes back to the device at QoS 0, after the commit."""
         self.reply_tail = reply_tail
         """End of a success reply, from ``"message"`` on, made once per route; empty: made when needed."""
+
+        self.origin = origin
+        """The packet to acknowledge; for the transport."""
+        self.refusal = 0
+        """MQTT 5 reason code of its acknowledgement; for the transport."""
+        self.waiting = False
+        """Whether a coroutine still handles it; for the transport."""
 
     def reply(self, code: int = Code.SUCCESS, data: bytes = b"{}", message: str | None = None) -> None:
         """Answer an Alink request on ``{topic}_reply``, unless the device wants no answer.

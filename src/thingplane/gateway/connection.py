@@ -1,0 +1,287 @@
+"""One device's connection: moves bytes between its transport and the MQTT core, and answers after the commit."""
+
+import asyncio
+from collections import deque
+from functools import partial
+from typing import Protocol, cast
+
+import structlog
+
+from thingplane.alink import Uplink
+from thingplane.clock import Clock
+from thingplane.gateway.deadlines import Deadlines
+from thingplane.gateway.metrics import Counters
+from thingplane.gateway.ports import ConnectingDevice
+from thingplane.gateway.sessions import DeviceState
+from thingplane.gateway.settings import GatewaySettings
+from thingplane.mqtt import Broker, Link, ReasonCode
+from thingplane.mqtt.packets import Publish
+from thingplane.storage.timeseries import GroupCommit
+
+_log = structlog.get_logger(__name__)
+
+_HIGH_WATER = 65_536
+"""Bytes waiting from which on a device counts as not reading: QoS 0 is dropped, QoS 1 waits in the session."""
+
+
+class Transport(Protocol):
+    """What a connection needs of TCP, TLS or a WebSocket."""
+
+    def write(self, data: bytes) -> None: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+    def get_write_buffer_size(self) -> int: ...
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+class Hub:
+    """What connections share."""
+
+    __slots__ = ("_emptied", "broker", "clock", "closing", "commit", "counters", "deadlines", "open", "settings")
+
+    def __init__(
+        self, broker: Broker, commit: GroupCommit, clock: Clock, counters: Counters, settings: GatewaySettings
+    ) -> None:
+        self.broker = broker
+        self.commit = commit
+        self.clock = clock
+        self.counters = counters
+        self.settings = settings
+        self.deadlines = Deadlines(settings.connect_timeout)
+        self.open: set[Connection] = set()
+        self.closing: dict[Connection, float] = {}
+        """Connections whose transport was told to close, oldest first, and when (s of the clock)."""
+        self._emptied: asyncio.Event | None = None
+
+    def entered(self, connection: "Connection") -> None:
+        """Take note of a connection whose transport is ready."""
+        self.open.add(connection)
+
+    def left(self, connection: "Connection") -> None:
+        """Take note of a connection whose transport is gone."""
+        self.open.discard(connection)
+        self.closing.pop(connection, None)
+        if not self.open and self._emptied is not None:
+            self._emptied.set()
+
+    async def emptied(self) -> None:
+        """Return when no connection is left."""
+        if self.open:
+            self._emptied = asyncio.Event()
+            await self._emptied.wait()
+
+    def tick(self) -> None:
+        """Let time pass: about once a second."""
+        now = self.clock.monotonic()
+        self.broker.tick(now)
+        self.deadlines.expire(now)
+        for connection, since in list(self.closing.items()):
+            if since + self.settings.connect_timeout > now:
+                break
+            connection.abort()
+
+
+class Connection(asyncio.Protocol):
+    """One connection of a device.
+
+    Messages are handled as they are read. What their handlers appended to the history is committed once for all
+    connections at the end of the loop turn; then acknowledgements and replies leave in one write. A message whose
+    handler waits holds back the answers of those behind it, so that acknowledgements keep the order of the messages.
+    """
+
+    __slots__ = (
+        "_busy",
+        "_full",
+        "_hub",
+        "_line",
+        "_read_paused",
+        "_transport",
+        "controls",
+        "device",
+        "extensions",
+        "identity",
+        "ip",
+        "link",
+        "prefix",
+        "publishes",
+        "second",
+        "secure",
+        "state",
+        "turn",
+    )
+
+    def __init__(self, hub: Hub, ip: str, *, secure: bool) -> None:
+        self._hub = hub
+        self._transport: Transport | None = None
+        self._line: deque[Uplink] | None = None  # answers behind a message that still waits
+        self._busy = False  # answering: output is written when all of it is there
+        self._full = False  # the transport asked to pause
+        self._read_paused = False
+        self.link: Link = hub.broker.open(_on_output, self)
+        self.ip = ip
+        self.secure = secure
+        self.device: ConnectingDevice | None = None
+        """Set when the connection was accepted."""
+        self.prefix = ""
+        """``/sys/{productKey}/{deviceName}/``"""
+        self.identity = ""
+        """``/{productKey}/{deviceName}``"""
+        self.extensions = 0
+        """The ``ext`` bitmap of the clientId."""
+        self.state: DeviceState | None = None
+        """The platform's part of its session, from when it was accepted."""
+        self.turn: list[Uplink] = []
+        """Messages of the present turn, in order."""
+        self.controls: asyncio.Task[None] | None = None
+        """Last subscribe or unsubscribe that could not be answered at once."""
+        self.second = 0
+        """Second of the clock in which ``publishes`` were counted; with a rate limit only."""
+        self.publishes = 0
+
+    # Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.attach(cast("asyncio.Transport", transport))
+
+    def attach(self, transport: Transport) -> None:
+        """Start with a transport that is ready."""
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_HIGH_WATER)
+        self._hub.entered(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.link.receive_data(data)
+        turn = self.turn
+        if not turn or self.link.closing:
+            self.flush()
+        if turn:
+            self.turn = []
+            self._hub.commit.after(partial(self._committed, turn))
+            if self._line is not None or len(turn) > self._hub.settings.max_pending:
+                self._limit_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio passes it
+        self._transport = None
+        self._hub.left(self)
+        self.link.connection_lost()
+
+    def pause_writing(self) -> None:
+        self._full = True
+        self.link.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self.link.resume_writing()
+        self.flush()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the transport is gone."""
+        return self._transport is None
+
+    def abort(self) -> None:
+        """Drop the transport without sending what is left."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def flush(self) -> None:
+        """Write the output of the link, and close if it says so."""
+        transport = self._transport
+        if transport is None:
+            return
+        data = self.link.data_to_send()
+        if data:
+            transport.write(data)
+            if self._full and transport.get_write_buffer_size() > self._hub.settings.write_buffer:
+                self._overflow(transport)
+                return
+        if self.link.closing:
+            transport.close()
+            # A peer that does not read would keep a closing transport for ever.
+            self._hub.closing.setdefault(self, self._hub.clock.monotonic())
+
+    def _overflow(self, transport: Transport) -> None:
+        self._hub.counters.overflows += 1
+        _log.warning(
+            "device does not read, connection closed", device=self.identity, waiting=self._hub.settings.write_buffer
+        )
+        transport.abort()
+
+    # Answers
+
+    def settled(self, uplink: Uplink) -> None:
+        """Take note that a message that waited is handled and durable."""
+        uplink.waiting = False
+        if self._line is not None:
+            self._drain()
+            self._finish()
+
+    def failed(self, error: BaseException) -> None:
+        """End the connection because messages could not be stored: without an answer the device sends them again."""
+        self._hub.counters.commit_failures += 1
+        _log.error("messages could not be stored, connection closed", device=self.identity, error=repr(error))
+        self.link.close(ReasonCode.UNSPECIFIED_ERROR, "storage failure")
+        self.flush()
+
+    def _committed(self, turn: list[Uplink], error: BaseException | None) -> None:
+        if error is not None:
+            self.failed(error)
+            return
+        self._busy = True
+        if self._line is None:
+            for position, uplink in enumerate(turn):
+                if uplink.waiting:
+                    self._line = deque(turn[position:])
+                    break
+                self._answer(uplink)
+        else:
+            self._line.extend(turn)
+            self._drain()
+        self._finish()
+
+    def _answer(self, uplink: Uplink) -> None:
+        link = self.link
+        packet: Publish = uplink.origin  # type: ignore[assignment]  # cast() would cost a call
+        if packet.qos:
+            link.acknowledge(packet, uplink.refusal)
+        for topic, payload in uplink.replies:
+            if not self._unwanted(topic):
+                link.publish(topic, payload)
+
+    def _unwanted(self, topic: str) -> bool:
+        state, session = self.state, self.link.session
+        return bool(state and state.muted and session and not state.wants(session, topic))
+
+    def _drain(self) -> None:
+        self._busy = True
+        line = self._line
+        while line and not line[0].waiting:
+            self._answer(line.popleft())
+        if not line:
+            self._line = None
+
+    def _finish(self) -> None:
+        self._busy = False
+        self.flush()
+        if self._read_paused and (self._line is None or len(self._line) < self._hub.settings.max_pending):
+            self._read_paused = False
+            if self._transport is not None:
+                self._transport.resume_reading()
+
+    def _limit_reading(self) -> None:
+        """Read nothing more while too many messages are under way."""
+        pending = self.link.connection.unacknowledged if self._line is None else len(self._line)
+        if pending > self._hub.settings.max_pending and not self._read_paused and self._transport is not None:
+            self._read_paused = True
+            self._transport.pause_reading()
+
+    def on_output(self) -> None:
+        """Write what came up outside reading, unless an answer is being put together."""
+        if not self._busy:
+            self.flush()
+
+
+def _on_output(link: Link) -> None:
+    cast("Connection", link.context).on_output()

@@ -1,0 +1,211 @@
+"""The platform's rules on top of the MQTT broker core (device-protocol reference, 1.2 and 1.6 to 1.9)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import structlog
+
+from thingplane.alink import Code
+from thingplane.gateway.admission import Admission
+from thingplane.gateway.connection import Connection, Hub
+from thingplane.gateway.ports import TopicPermissions, Topics
+from thingplane.gateway.registry import Registry
+from thingplane.gateway.sessions import Sessions
+from thingplane.gateway.settings import MAX_PAYLOAD, GatewaySettings
+from thingplane.gateway.topics import is_system_filter, may_subscribe
+from thingplane.mqtt import Broker, Capabilities, Closed, Delivery, Link, Message, ReasonCode, Session
+from thingplane.mqtt.packets import Connect, Publish, Subscribe, Subscription, Unsubscribe
+from thingplane.mqtt.topics import split_shared
+
+_log = structlog.get_logger(__name__)
+
+MAX_FILTERS = 8
+"""Topic filters of one SUBSCRIBE packet."""
+MAX_SUBSCRIPTIONS = 100
+"""Subscriptions of one device."""
+MAX_TOPIC_LENGTH = 1024
+"""Bytes of any topic; custom topics are shorter. PostgreSQL could not index much longer ones."""
+
+
+def capabilities(settings: GatewaySettings) -> Capabilities:
+    """Return the limits that the MQTT core enforces for the platform."""
+    return Capabilities(
+        connect_timeout=settings.connect_timeout,
+        max_connect_size=16_384,
+        max_session_expiry=settings.offline_seconds,
+        session_expiry_3x=settings.offline_seconds,
+        wills="ignored",
+        max_packet_size=MAX_PAYLOAD + MAX_TOPIC_LENGTH + 4_096,  # room for MQTT 5 properties
+        max_qos=1,
+        retain="ignored",
+        receive_maximum=settings.max_pending,
+        max_topic_length=MAX_TOPIC_LENGTH,
+        subscription_identifiers=False,
+        max_subscriptions=MAX_SUBSCRIPTIONS,
+        max_queued=settings.offline_messages_per_device,
+        topic_aliases_out=0,
+    )
+
+
+class PlatformPolicy:
+    """Decides what the broker asks; everything that comes in ends here or in the given ``publish``."""
+
+    def __init__(  # noqa: PLR0917 - each is of a type of its own
+        self,
+        settings: GatewaySettings,
+        admission: Admission,
+        sessions: Sessions,
+        registry: Registry,
+        topics: Topics,
+        publish: Callable[[Link, Publish], None],
+    ) -> None:
+        self.capabilities = capabilities(settings)
+        self.publish = publish
+        self.hub: Hub
+        """Set once, when broker and policy know each other."""
+        self.on_lost: Callable[[int], None] = lambda _device_id: None
+        """Called with the key of a device that has lost its connection, perhaps to a new one."""
+        self._admission = admission
+        self._sessions = sessions
+        self._registry = registry
+        self._topics = topics
+
+    def connect(self, link: Link, packet: Connect) -> None:
+        self._admission.connect(self.hub, cast("Connection", link.context), packet)
+
+    def will(self, broker: Broker, session: Session, message: Message) -> None:
+        """Wills are ignored."""
+
+    def closed(self, link: Link, closed: Closed) -> None:
+        connection = cast("Connection", link.context)
+        device = connection.device
+        if device is None:
+            return
+        self._registry.leave(connection)
+        self.on_lost(device.id)
+        session = link.session
+        if session is not None:
+            self._sessions.disconnected(session)
+        _log.debug(
+            "disconnected", device=connection.identity, by=closed.by.value, reason=closed.reason, detail=closed.detail
+        )
+
+    def delivered(self, _session: Session, message: Message) -> None:
+        if message.tag is not None:
+            self._sessions.store.forget(cast("int", message.tag))
+
+    def dropped(self, _session: Session, message: Message, why: Delivery) -> None:
+        self.hub.counters.downlinks_lost[why.value] += 1
+        if message.tag is not None:
+            self._sessions.store.forget(cast("int", message.tag))
+
+    def ended(self, session: Session) -> None:
+        self._sessions.ended(session)
+
+    # Subscriptions
+
+    def subscribe(self, link: Link, packet: Subscribe) -> None:
+        self._in_order(link, lambda permissions: self._subscribe(link, packet, permissions))
+
+    def unsubscribe(self, link: Link, packet: Unsubscribe) -> None:
+        self._in_order(link, lambda _permissions: self._unsubscribe(link, packet))
+
+    def _in_order(self, link: Link, action: Callable[[TopicPermissions], None]) -> None:
+        """Act with the permissions of the device's product: now, if they and nothing before it have to be awaited."""
+        connection = cast("Connection", link.context)
+        device = connection.device
+        if device is None:
+            return
+        permissions = self._topics.cached(device.product_id)
+        if permissions is not None and connection.controls is None:
+            action(permissions)
+            return
+        before = connection.controls
+        task = asyncio.get_running_loop().create_task(
+            self._later(connection, before, self._topics.permissions(device.product_id), action)
+        )
+        connection.controls = task
+
+    async def _later(
+        self,
+        connection: Connection,
+        before: asyncio.Task[None] | None,
+        reading: Awaitable[TopicPermissions],
+        action: Callable[[TopicPermissions], None],
+    ) -> None:
+        try:
+            if before is not None:
+                await asyncio.wait([before])
+            action(await reading)
+        except Exception as error:  # noqa: BLE001 - whatever failed, the device must not wait for ever
+            connection.failed(error)
+        finally:
+            if connection.controls is asyncio.current_task():
+                connection.controls = None
+
+    def _subscribe(self, link: Link, packet: Subscribe, permissions: TopicPermissions) -> None:
+        connection = cast("Connection", link.context)
+        session = link.session
+        if session is None or connection.lost:
+            return
+        codes: list[int] = []
+        filters = set(session.subscriptions)
+        for position, item in enumerate(packet.subscriptions):
+            code = item.refusal or self._subscribe_code(connection, item, permissions)
+            if code < 0x80:
+                filters.add(item.topic_filter)
+                if position >= MAX_FILTERS or len(filters) > MAX_SUBSCRIPTIONS:
+                    filters.discard(item.topic_filter)
+                    code = ReasonCode.QUOTA_EXCEEDED
+            codes.append(code)
+        state = self._sessions.state(session)
+        granted = [item for item, code in zip(packet.subscriptions, codes, strict=True) if code < 0x80]
+        state.muted -= {item.topic_filter for item in granted}
+        if not state.stored or not granted:
+            link.grant(packet, codes)
+            return
+        for item in granted:
+            self._sessions.store.subscribe(state.device_id, item)
+        self._when_durable(connection, lambda: link.grant(packet, codes))
+
+    def _subscribe_code(self, connection: Connection, item: Subscription, permissions: TopicPermissions) -> int:
+        topic_filter = split_shared(item.topic_filter)[1]
+        if may_subscribe(connection.identity, topic_filter, permissions):
+            return min(item.qos, 1)
+        _log.info(
+            "subscription refused",
+            code=int(Code.TOPIC_NOT_PERMITTED),
+            device=connection.identity,
+            topic_filter=item.topic_filter,
+        )
+        return ReasonCode.NOT_AUTHORIZED
+
+    def _unsubscribe(self, link: Link, packet: Unsubscribe) -> None:
+        connection = cast("Connection", link.context)
+        session = link.session
+        if session is None or connection.lost:
+            return
+        state = self._sessions.state(session)
+        store = self._sessions.store
+        for topic_filter in packet.topic_filters:
+            is_system = is_system_filter(connection.identity, topic_filter)
+            if is_system and len(state.muted) < MAX_SUBSCRIPTIONS:
+                state.muted |= {topic_filter}
+                if state.stored:
+                    store.subscribe(state.device_id, Subscription(topic_filter), muted=True)
+            elif state.stored and topic_filter in session.subscriptions:
+                store.unsubscribe(state.device_id, topic_filter)
+        if state.stored:
+            self._when_durable(connection, lambda: link.revoke(packet))
+        else:
+            link.revoke(packet)
+
+    def _when_durable(self, connection: Connection, answer: Callable[[], None]) -> None:
+        def act(error: BaseException | None) -> None:
+            if error is None:
+                answer()
+            else:
+                connection.failed(error)
+
+        self._sessions.store.after(act)

@@ -1,0 +1,53 @@
+"""What the gateway needs of the slices, so that it depends on none of them."""
+
+from typing import Protocol
+
+from thingplane.alink import Identity
+
+
+class ConnectingDevice(Identity, Protocol):
+    """A device as authentication sees it."""
+
+    @property
+    def secret(self) -> str:
+        """DeviceSecret."""
+
+    @property
+    def enabled(self) -> bool:
+        """False after DisableThing."""
+
+
+class Devices(Protocol):
+    """Finds devices and takes note of their presence (``devices.service``)."""
+
+    def cached(self, product_key: str, name: str) -> ConnectingDevice | None:
+        """Return the device if it is in memory."""
+
+    async def find(self, product_key: str, name: str) -> ConnectingDevice | None:
+        """Return the device, or None if there is none."""
+
+    def connected(self, device: ConnectingDevice, ip: str) -> None:
+        """Take note of an accepted connection."""
+
+    def disconnected(self, device: ConnectingDevice) -> None:
+        """Take note of its end."""
+
+
+class TopicPermissions(Protocol):
+    """What devices of one product may do on custom topics; texts are what follows ``/{productKey}/{deviceName}/``."""
+
+    def may_publish(self, rest: str) -> bool:
+        """Tell whether a device may publish on this topic."""
+
+    def may_subscribe(self, rest: str) -> bool:
+        """Tell whether a device may subscribe with this filter."""
+
+
+class Topics(Protocol):
+    """Knows the topic categories of products (``topics.service``)."""
+
+    def cached(self, product_id: int) -> TopicPermissions | None:
+        """Return the product's permissions if they are in memory."""
+
+    async def permissions(self, product_id: int) -> TopicPermissions:
+        """Return the product's permissions."""

@@ -1,0 +1,202 @@
+"""The gateway as the node sees it."""
+
+import asyncio
+import ssl
+from typing import NamedTuple
+
+from thingplane.alink import HandlerTable
+from thingplane.bus import Bus
+from thingplane.clock import Clock
+from thingplane.devices.service import DeviceDeleted, DeviceDisabled
+from thingplane.gateway.admission import Admission
+from thingplane.gateway.connection import Hub
+from thingplane.gateway.downlink import GatewayDownlink
+from thingplane.gateway.journal import Journal
+from thingplane.gateway.listener import Listener
+from thingplane.gateway.metrics import Counters
+from thingplane.gateway.policy import PlatformPolicy
+from thingplane.gateway.ports import Devices, Topics
+from thingplane.gateway.registry import Registry
+from thingplane.gateway.sessions import Sessions
+from thingplane.gateway.settings import GatewaySettings
+from thingplane.gateway.store import SessionStore
+from thingplane.gateway.uplinks import CustomHandler, Uplinks
+from thingplane.mqtt import Broker, ReasonCode
+from thingplane.products.service import ProductDeleted
+from thingplane.storage.database import Database
+from thingplane.storage.timeseries import GroupCommit
+
+_PURGE_EVERY = 3600.0
+"""Seconds between two purges of expired sessions."""
+_GOODBYE = 2.0
+"""Seconds that connections get at a shutdown to take what is left for them."""
+
+
+class Ports(NamedTuple):
+    """Where the gateway listens."""
+
+    mqtt: int
+    websocket: int
+
+
+class Gateway:
+    """Listens for devices and serves them.
+
+    Wiring: make it, fill the handler table, hand ``downlink`` to whoever sends to devices, add ``store.remove_device``
+    to what happens when a device is deleted, then start it.
+    """
+
+    def __init__(
+        self,
+        *,
+        devices: Devices,
+        topics: Topics,
+        table: HandlerTable,
+        commit: GroupCommit,
+        database: Database,
+        bus: Bus,
+        clock: Clock,
+        settings: GatewaySettings | None = None,
+    ) -> None:
+        """Wire.
+
+        Args:
+            devices: finds devices, takes note of their presence.
+            topics: permissions on custom topics.
+            table: the slices' message handlers; may be filled afterwards.
+            commit: makes durable what handlers append to the history.
+            database: keeps sessions.
+            bus: brings deletions and disabling of devices.
+            clock: the time.
+            settings: limits.
+        """
+        settings = settings or GatewaySettings()
+        self._settings = settings
+        self._counters = Counters()
+        self._registry = Registry(devices)
+        self._journal = Journal(database)
+        self.store = SessionStore(database, self._journal, clock)
+        """The kept sessions; ``store.remove_device`` deletes a device's in the caller's transaction."""
+        self._sessions = Sessions(self.store)
+        self.downlink = GatewayDownlink(self._sessions, self._registry, self._counters, settings)
+        """Sends to devices."""
+        self._uplinks = Uplinks(table, topics, commit, clock, self._counters, settings, self.downlink.resolve)
+        self._admission = Admission(devices, topics, self._sessions, self._registry)
+        policy = PlatformPolicy(
+            settings, self._admission, self._sessions, self._registry, topics, self._uplinks.publish
+        )
+        policy.on_lost = self.downlink.connection_lost
+        self._broker = self._sessions.broker = Broker(policy, clock.monotonic())
+        self._hub = policy.hub = Hub(self._broker, commit, clock, self._counters, settings)
+        self._commit = commit
+        self._listeners: list[Listener] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._purging: asyncio.Task[None] | None = None
+        self._next_purge = 0.0
+        bus.subscribe(DeviceDeleted, self._device_deleted)
+        bus.subscribe(DeviceDisabled, self._device_disabled)
+        bus.subscribe(ProductDeleted, self._product_deleted)
+
+    def on_custom_message(self, handler: CustomHandler) -> None:
+        """Set who gets the messages on custom topics; without one they are only counted."""
+        self._uplinks.on_custom_message = handler
+
+    async def start(
+        self, host: str, mqtt_port: int, ws_port: int | None = None, ssl_context: ssl.SSLContext | None = None
+    ) -> Ports:
+        """Listen. Both ports take MQTT, TLS and WebSocket, told apart by their first byte.
+
+        Args:
+            host: name or address.
+            mqtt_port: 0 = any free one.
+            ws_port: a second port, meant for WebSocket; 0 = any free one, None = none (the result says 0).
+            ssl_context: server side; None = no TLS.
+
+        Raises:
+            OSError: an address can't be used; nothing is listening then.
+        """
+        await self.store.open()
+        ports: list[int] = []
+        try:
+            for port in (mqtt_port, ws_port):
+                if port is None:
+                    ports.append(0)
+                    continue
+                listener = Listener(self._hub, ssl_context)
+                ports.append(await listener.start(host, port))
+                self._listeners.append(listener)
+        except OSError:
+            for listener in self._listeners:
+                listener.stop()
+            self._listeners.clear()
+            raise
+        self._next_purge = self._hub.clock.monotonic() + _PURGE_EVERY
+        self._tick()
+        return Ports(*ports)
+
+    async def stop(self) -> None:
+        """Stop accepting, finish what was received, close all connections; sessions stay for the next start."""
+        for listener in self._listeners:
+            listener.stop()
+        for listener in self._listeners:
+            await listener.close()
+        await self._admission.close()
+        await self._uplinks.close()
+        await self._commit.durable()
+        self._broker.close(ReasonCode.SERVER_SHUTTING_DOWN)
+        await self._say_goodbye()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._purging is not None:
+            await asyncio.wait([self._purging])
+        await self._journal.close()
+
+    async def _say_goodbye(self) -> None:
+        try:
+            async with asyncio.timeout(_GOODBYE):
+                await self._hub.emptied()
+        except TimeoutError:
+            for connection in list(self._hub.open):
+                connection.abort()
+            await self._hub.emptied()
+
+    def reading(self) -> dict[str, float]:
+        """Return counters and gauges by name, for metrics; ``gateway.metrics.HELP`` says what they mean."""
+        return {
+            **self._counters.reading(),
+            "mqtt_connections": len(self._registry),
+            "mqtt_kept_sessions": len(self.store.known),
+        }
+
+    # Time
+
+    def _tick(self) -> None:
+        self._hub.tick()
+        now = self._hub.clock.monotonic()
+        loop = asyncio.get_running_loop()
+        if now >= self._next_purge and (self._purging is None or self._purging.done()):
+            self._next_purge = now + _PURGE_EVERY
+            self._purging = loop.create_task(self.store.purge())
+        self._timer = loop.call_later(self._settings.tick, self._tick)
+
+    # Events
+
+    def _device_deleted(self, event: DeviceDeleted) -> None:
+        self._end(event.device_id)
+
+    def _device_disabled(self, event: DeviceDisabled) -> None:
+        connection = self._registry.get(event.device_id)
+        if connection is not None:
+            connection.link.close(ReasonCode.NOT_AUTHORIZED, "device disabled")
+
+    def _product_deleted(self, event: ProductDeleted) -> None:
+        for connection in self._registry.of_product(event.product_id):
+            if connection.device is not None:
+                self._end(connection.device.id)
+
+    def _end(self, device_id: int) -> None:
+        """End connection and session of a device that is gone."""
+        session = self._sessions.live(device_id)
+        if session is not None:
+            self._broker.drop(session, ReasonCode.NOT_AUTHORIZED)
+        self.store.remove(device_id)

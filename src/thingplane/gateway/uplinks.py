@@ -1,0 +1,256 @@
+"""The way of a device's message from the MQTT core to the slice that handles it (hot path)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import structlog
+
+from thingplane.alink import Code, HandlerTable, Uplink, raw, read_request
+from thingplane.clock import Clock
+from thingplane.gateway.connection import Connection
+from thingplane.gateway.metrics import Counters
+from thingplane.gateway.ports import ConnectingDevice, TopicPermissions, Topics
+from thingplane.gateway.settings import MAX_PAYLOAD, GatewaySettings
+from thingplane.gateway.topics import family_of, is_custom_size
+from thingplane.mqtt import Link, ReasonCode
+from thingplane.mqtt.packets import Publish
+from thingplane.storage.timeseries import GroupCommit
+
+_log = structlog.get_logger(__name__)
+
+_RRPC = "/ext/rrpc/"
+_SCRIPT_SUFFIX = "?_sn=default"
+
+Resolve = Callable[[int, int, bytes], bool]
+CustomHandler = Callable[[Uplink], Awaitable[None] | None]
+
+
+def _ignore(_uplink: Uplink) -> None:
+    """Custom messages have no destination until somebody sets one."""
+
+
+class Uplinks:
+    """Takes what devices publish, checks that they may, and calls the handlers."""
+
+    def __init__(  # noqa: PLR0917 - each is of a type of its own
+        self,
+        table: HandlerTable,
+        topics: Topics,
+        commit: GroupCommit,
+        clock: Clock,
+        counters: Counters,
+        settings: GatewaySettings,
+        resolve: Resolve,
+    ) -> None:
+        """Wire.
+
+        Args:
+            table: the slices' handlers; may still be filled afterwards.
+            topics: permissions on custom topics.
+            commit: makes durable what handlers append to the history.
+            clock: tells when messages arrive.
+            counters: where to count.
+            settings: limits.
+            resolve: takes the answers to requests: device, message id, payload; whether somebody waits for it.
+        """
+        self.on_custom_message: CustomHandler = _ignore
+        """Called with messages on custom topics; the uplink's topic is without ``?_sn=default``."""
+        self._table = table
+        self._exact = table.exact
+        self._topics = topics
+        self._commit = commit
+        self._now = clock.now_ms
+        self._monotonic = clock.monotonic
+        self._counters = counters
+        self._rate = settings.publishes_per_second
+        self._resolve = resolve
+        self._tasks: set[asyncio.Task[None]] = set()
+        table.add("rrpc/response/+", self._rrpc_response)
+
+    def publish(self, link: Link, packet: Publish) -> None:
+        """Handle one message; its answer leaves with those of the loop turn, after the commit."""
+        self._counters.publishes += 1
+        # cast() would cost a call.
+        connection: Connection = link.context  # type: ignore[assignment]
+        device: ConnectingDevice = connection.device  # type: ignore[assignment]
+        topic = packet.topic
+        if len(packet.payload) > MAX_PAYLOAD:
+            link.close(ReasonCode.PACKET_TOO_LARGE, "payload")
+            return
+        if self._rate and self._is_too_fast(connection):
+            self._drop(connection, packet, "rate", ReasonCode.QUOTA_EXCEEDED)
+            return
+        prefix = connection.prefix
+        if not topic.startswith(prefix):
+            self._other(connection, device, packet)
+            return
+        suffix = topic[len(prefix) :]
+        route = self._exact.get(suffix) or self._table.find(suffix)
+        if route is None:
+            self._undefined(connection, device, packet)
+            return
+        uplink = Uplink(
+            device,
+            topic,
+            route.capture,
+            packet.payload,
+            self._now(),
+            qos=packet.qos,
+            reply_tail=route.reply_tail,
+            origin=packet,
+        )
+        connection.turn.append(uplink)
+        try:
+            if not route.is_request or read_request(uplink, route.method):
+                pending = route.handler(uplink)
+                if pending is not None:
+                    self._wait(connection, uplink, pending)
+        except Exception:  # noqa: BLE001 - the other messages of the turn must not suffer for it
+            self._handler_failed(uplink)
+
+    # Topics outside /sys
+
+    def _other(self, connection: Connection, device: ConnectingDevice, packet: Publish) -> None:
+        topic = packet.topic
+        identity = connection.identity
+        if topic.startswith(identity + "/"):
+            permissions = self._topics.cached(device.product_id)
+            uplink = self._uplink(device, packet, topic.removesuffix(_SCRIPT_SUFFIX))
+            connection.turn.append(uplink)
+            if permissions is None:
+                self._wait(connection, uplink, self._custom_later(connection, uplink))
+                return
+            self._call(connection, uplink, lambda item: self._custom(connection, item, permissions))
+            return
+        if topic.startswith(_RRPC):
+            message_id, _, target = topic[len(_RRPC) :].partition("/")
+            if ("/" + target).startswith((identity + "/", "/sys" + identity + "/")):
+                uplink = self._uplink(device, packet, topic, message_id)
+                connection.turn.append(uplink)
+                self._call(connection, uplink, self._rrpc_response)
+                return
+        else:
+            family = family_of(identity, topic)
+            if family is not None and not topic.startswith("/broadcast/"):
+                route = self._table.find(family) if family.startswith("/") else None
+                if route is None:
+                    self._undefined(connection, device, packet)
+                    return
+                uplink = self._uplink(device, packet, topic, route.capture)
+                connection.turn.append(uplink)
+                self._call(connection, uplink, route.handler)
+                return
+        self._deny(connection, packet)
+
+    def _uplink(self, device: ConnectingDevice, packet: Publish, topic: str, capture: str = "") -> Uplink:
+        return Uplink(device, topic, capture, packet.payload, self._now(), qos=packet.qos, origin=packet)
+
+    def _call(self, connection: Connection, uplink: Uplink, handler: CustomHandler) -> None:
+        try:
+            pending = handler(uplink)
+            if pending is not None:
+                self._wait(connection, uplink, pending)
+        except Exception:  # noqa: BLE001 - as above
+            self._handler_failed(uplink)
+
+    def _custom(self, connection: Connection, uplink: Uplink, permissions: TopicPermissions) -> Awaitable[None] | None:
+        if is_custom_size(uplink.topic) and permissions.may_publish(uplink.topic[len(connection.identity) + 1 :]):
+            self._counters.custom += 1
+            return self.on_custom_message(uplink)
+        uplink.refusal = ReasonCode.NOT_AUTHORIZED
+        self._log_denied(connection, uplink.topic)
+        return None
+
+    async def _custom_later(self, connection: Connection, uplink: Uplink) -> None:
+        pending = self._custom(connection, uplink, await self._topics.permissions(uplink.device.product_id))
+        if pending is not None:
+            await pending
+
+    @raw
+    def _rrpc_response(self, uplink: Uplink) -> None:
+        """Hand a device's answer to whoever waits for it."""
+        text = uplink.capture
+        is_number = text.isascii() and text.isdecimal() and len(text) < 20
+        if not is_number or not self._resolve(uplink.device.id, int(text), uplink.payload):
+            self._counters.dropped["late response"] += 1
+            _log.debug("nobody waits for this response", device=uplink.device.id, message_id=text[:64])
+
+    # What is not handled
+
+    def _undefined(self, connection: Connection, device: ConnectingDevice, packet: Publish) -> None:
+        """Answer a message on a system topic that nobody handles, where the answer has a topic."""
+        topic = packet.topic
+        self._counters.dropped["undefined topic"] += 1
+        _log.info("topic is not defined", code=int(Code.NOT_DEFINED), device=connection.identity, topic=topic[:256])
+        uplink = self._uplink(device, packet, topic)
+        connection.turn.append(uplink)
+        # Answers to what the platform has sent are not answered, nor are topics without a reply topic.
+        suffix = topic[len(connection.prefix) :] if topic.startswith(connection.prefix) else ""
+        if suffix and not suffix.endswith(("_reply", "_raw")) and not suffix.startswith(("rrpc/", "broadcast/")):
+            # Only its id and sys.ack matter.
+            read_request(uplink, b'""')
+            uplink.replies.clear()
+            uplink.reply(Code.TOPIC_PARSE_ERROR)
+
+    def _deny(self, connection: Connection, packet: Publish) -> None:
+        self._log_denied(connection, packet.topic)
+        self._drop(connection, packet, None, ReasonCode.NOT_AUTHORIZED)
+
+    def _log_denied(self, connection: Connection, topic: str) -> None:
+        self._counters.dropped["not permitted"] += 1
+        _log.info(
+            "publish not permitted", code=int(Code.TOPIC_NOT_PERMITTED), device=connection.identity, topic=topic[:256]
+        )
+
+    def _drop(self, connection: Connection, packet: Publish, reason: str | None, code: int) -> None:
+        """Acknowledge a message without handling it, so that the device does not send it again."""
+        if reason is not None:
+            self._counters.dropped[reason] += 1
+        uplink = self._uplink(cast("ConnectingDevice", connection.device), packet, packet.topic)
+        uplink.refusal = code
+        connection.turn.append(uplink)
+
+    def _is_too_fast(self, connection: Connection) -> bool:
+        second = int(self._monotonic())
+        if connection.second != second:
+            connection.second = second
+            connection.publishes = 0
+        connection.publishes += 1
+        return connection.publishes > self._rate
+
+    # Handlers that wait
+
+    def _wait(self, connection: Connection, uplink: Uplink, pending: Awaitable[None]) -> None:
+        uplink.waiting = True
+        task = asyncio.get_running_loop().create_task(self._finish(connection, uplink, pending))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _finish(self, connection: Connection, uplink: Uplink, pending: Awaitable[None]) -> None:
+        try:
+            await pending
+        except Exception:  # noqa: BLE001 - as above
+            self._handler_failed(uplink)
+        try:
+            await self._commit.durable()
+        except Exception as error:  # noqa: BLE001 - whatever failed, without an answer it is sent again
+            connection.failed(error)
+        else:
+            connection.settled(uplink)
+
+    def _handler_failed(self, uplink: Uplink) -> None:
+        """Log an unexpected exception and answer 500."""
+        self._counters.dropped["handler failed"] += 1
+        _log.exception(
+            "handler failed", product_key=uplink.device.product_key, device_name=uplink.device.name, topic=uplink.topic
+        )
+        uplink.replies.clear()
+        if uplink.topic.startswith("/sys/") and not uplink.topic.endswith(("_reply", "_raw")):
+            uplink.reply(Code.SYSTEM_ERROR)
+        uplink.refusal = ReasonCode.UNSPECIFIED_ERROR
+
+    async def close(self) -> None:
+        """Return when no handler waits any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
