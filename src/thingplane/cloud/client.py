@@ -90,10 +90,11 @@ class Signer:
         encoded = _encode(flat)
         signature = rpc.sign(rpc.string_to_sign(method, Form.parse(encoded.encode())), self._secret)
         encoded += f"&Signature={percent_encode(signature)}"
+        headers = {"host": self._host, "accept": "application/json"}
         if method == "GET":
-            return SignedRequest(method, f"/?{encoded}", {"host": self._host}, b"")
+            return SignedRequest(method, f"/?{encoded}", headers, b"")
         # In the body, because lists of thousands of names do not fit everybody's limit of a URL.
-        headers = {"host": self._host, "content-type": "application/x-www-form-urlencoded"}
+        headers["content-type"] = "application/x-www-form-urlencoded"
         return SignedRequest(method, "/", headers, encoded.encode())
 
     def _sign_acs3(self, action: str, flat: dict[str, str], method: str, nonce: str, date: str) -> SignedRequest:

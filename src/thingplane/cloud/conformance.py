@@ -10,8 +10,8 @@ from thingplane.cloud.registry import Operation
 from thingplane.cloud.schema import Struct
 
 _SCALARS: Final = {str: "string", int: "integer", float: "number", bool: "boolean"}
-# Accepted everywhere and ignored, whether a request declares them or not.
-_COMMON: Final = {"RegionId", "ResourceGroupId"}
+# Accepted everywhere, whether a request declares them or not.
+_COMMON: Final = {"IotInstanceId", "RegionId", "ResourceGroupId"}
 
 
 def violations(operation: Operation) -> list[str]:
@@ -43,7 +43,7 @@ def _requests(operation: Operation, contract: OperationContract) -> list[str]:
             found.append(f"parameter {parameter.name} is {have[0]} instead of {parameter.type}")
         elif have[1] and not parameter.required:
             found.append(f"parameter {parameter.name} is mandatory without being documented so")
-    found += [f"parameter {name} is not documented" for name in declared if name != "IotInstanceId"]
+    found += [f"parameter {name} is not documented" for name in declared if name not in _COMMON]
     return found
 
 

@@ -69,7 +69,7 @@ class Form:
             plain_names=self._plain_names and other._plain_names,  # noqa: SLF001 (same class)
         )
 
-    def canonical(self, without: str = "") -> str:
+    def canonical(self, without: str | None = None) -> str:
         """Return the sorted parameters in canonical encoding, joined by ``&``, without the one of this name."""
         encoded = self._encoded
         if self._plain_names:

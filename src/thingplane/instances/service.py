@@ -87,7 +87,7 @@ class InstanceDirectory:
         """Return all instances but the default one, oldest first."""
         async with self._database.read() as connection:
             rows = await connection.execute(select(instances).order_by(instances.c.id))
-            return [InstanceInfo(Instance(row.id, row.name), row.description, row.created_at) for row in rows]
+            return [InstanceInfo(_instance(row.id, row.name), row.description, row.created_at) for row in rows]
 
     async def create(self, instance_id: str | None = None, description: str = "") -> Instance:
         """Create an instance.
@@ -114,7 +114,7 @@ class InstanceDirectory:
         except IntegrityError as error:
             raise InstanceError(f"instance {name} exists already") from error
         await self.refresh()
-        return Instance(key, name)
+        return _instance(key, name)
 
     async def delete(self, instance_id: str) -> None:
         """Delete an empty instance.
@@ -126,14 +126,19 @@ class InstanceDirectory:
             raise InstanceError("the default instance cannot be deleted")
         async with self._database.write() as connection:
             query = select(instances.c.id).where(instances.c.name == instance_id)
-            number = (await connection.execute(query)).scalar()
-            if number is None:
+            key = (await connection.execute(query)).scalar()
+            if key is None:
                 raise InstanceError(f"no instance {instance_id}")
+            number = _instance(key, instance_id).id
             for table in metadata.sorted_tables:
                 if "instance_id" in table.c:
                     owned = select(table.c.instance_id).where(table.c.instance_id == number).limit(1)
                     if (await connection.execute(owned)).first() is not None:
                         raise InstanceError(f"instance {instance_id} is not empty: it has {table.name}")
-            await connection.execute(delete(instances).where(instances.c.id == number))
+            await connection.execute(delete(instances).where(instances.c.id == key))
             await self._revision.increase(connection)
         await self.refresh()
+
+
+def _instance(key: int, name: str) -> Instance:
+    return Instance(DEFAULT_INSTANCE.id + key, name)
