@@ -11,7 +11,7 @@ from tests.cloud.sample import OPERATIONS
 from tests.common.api import ACCOUNT_ID, Api
 from tests.common.clock import FakeClock
 
-from thingplane.cloud.app import MAX_QUERY_BYTES
+from thingplane.cloud.app import MAX_PARAMETERS, MAX_QUERY_BYTES
 from thingplane.cloud.client import CallError, SignedRequest
 from thingplane.cloud.form import Form
 from thingplane.cloud.http import Message, Receive, Scope, Send, respond
@@ -114,6 +114,12 @@ async def test_a_body_that_is_too_long_is_refused(api: Api) -> None:
 async def test_a_query_that_is_too_long_is_refused(api: Api) -> None:
     target = "/?Format=JSON&x=" + "a" * MAX_QUERY_BYTES
     assert (await api.send(SignedRequest("GET", target, {}, b"")))[0] == 414
+
+
+async def test_too_many_parameters_are_refused(clock: FakeClock) -> None:
+    api = Api(clock=clock, operations=OPERATIONS)
+    request = SignedRequest("POST", "/", {"accept": "application/json"}, b"&" * (MAX_PARAMETERS + 1))
+    assert (await api.send(request))[0] == 413
 
 
 async def test_parameters_that_are_not_utf8_are_refused(api: Api) -> None:

@@ -1,6 +1,7 @@
 """Access policies."""
 
 import json
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -33,6 +34,9 @@ def test_nothing_is_allowed_without_a_statement() -> None:
         ("*", "acs:iot:*:*:*", True),
         ("iot:Query?roduct", "acs:iot:*:*:product/a?", True),
         (["iot:Pub", "iot:QueryProduct"], ["x", PRODUCT], True),
+        ("iot:*Prod*t", "acs:*:product/*1", True),
+        ("*Query*Query*", "*", False),
+        ("iot:*Product*Product", "*", False),
         ("iot:Query", "*", False),
         ("iot:QueryProductList", "*", False),
         ("iot.QueryProduct", "*", False),
@@ -101,3 +105,13 @@ def test_other_characters_match_only_themselves(text: str) -> None:
     assert policy.allows(plain, "x")
     assert not policy.allows(plain + "#", "x")
     assert not policy.allows("#" + plain, "x")
+
+
+@given(st.text("ab?*", max_size=8), st.text("ab", max_size=8))
+def test_stars_match_as_the_standard_library_says(pattern: str, action: str) -> None:
+    assert Policy.parse(document(allow(pattern))).allows(action, "x") is fnmatchcase(action, pattern)
+
+
+def test_no_pattern_makes_matching_slow() -> None:
+    policy = Policy.parse(document(allow("*", "*a" * 50 + "b")))
+    assert not policy.allows("iot:Pub", "a" * 20_000)

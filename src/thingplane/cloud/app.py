@@ -43,6 +43,8 @@ from thingplane.cloud.signature import Authenticator, SignedCall
 
 VERSION: Final = "2018-01-20"
 MAX_QUERY_BYTES: Final = 1024 * 1024
+MAX_PARAMETERS: Final = 50_000
+"""Enough for lists of 10000 entries; bounds the work that an unsigned request can cause."""
 
 OnAnswer = Callable[[str, dict[str, str], dict[str, Any]], None]
 """Called with operation, parameters and the JSON answer (as dict) of every call that reached its operation."""
@@ -145,6 +147,8 @@ class CloudApp:
         if len(query_string) > MAX_QUERY_BYTES:
             raise GatewayError(414, "RequestUriTooLarge", f"The query is longer than {MAX_QUERY_BYTES} bytes.")
         body = await read_body(receive, self._max_body_bytes, self._body_timeout_s)
+        if query_string.count(b"&") + body.count(b"&") > MAX_PARAMETERS:
+            raise GatewayError(413, "RequestEntityTooLarge", f"There are more than {MAX_PARAMETERS} parameters.")
         try:
             query = parameters = Form.parse(query_string)
             content_type = headers.get("content-type", "application/x-www-form-urlencoded")

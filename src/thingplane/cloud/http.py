@@ -12,7 +12,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MAX_BODY_BYTES: Final = 8 * 1024 * 1024
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """Enough for 10000 device names with nicknames, percent-encoded."""
 BODY_TIMEOUT_S: Final = 30.0
 

@@ -89,6 +89,13 @@ class Policy:
 
 def _wildcards(patterns: str | list[str], flags: int = 0) -> re.Pattern[str]:
     texts = [patterns] if isinstance(patterns, str) else patterns
-    # Possessive sequences of stars collapse to one: "****" must not cost exponential time.
-    expressions = [re.escape(re.sub(r"\*+", "*", text)).replace(r"\*", ".*").replace(r"\?", ".") for text in texts]
-    return re.compile("|".join(expressions), re.DOTALL | flags)
+    return re.compile("|".join(map(_expression, texts)), re.DOTALL | flags)
+
+
+def _expression(pattern: str) -> str:
+    first, *rest = [re.escape(text).replace(r"\?", ".") for text in pattern.split("*")]
+    if not rest:
+        return first
+    *middle, last = rest
+    # What follows a star is taken at its first occurrence, for good: no pattern makes matching slow.
+    return first + "".join([f"(?>.*?{text})" for text in middle if text]) + ".*" + last
