@@ -164,9 +164,7 @@ class World:
         self.messaging = MessagingService(
             self.downlink, self.devices, self.products, self.models, self.topics, self.telemetry
         )
-        self.services = Services(
-            self.products, self.topics, self.devices, self.models, self.telemetry, self.messaging
-        )
+        self.services = Services(self.products, self.topics, self.devices, self.models, self.telemetry, self.messaging)
         discover("thingplane")
         self.api = Api(self.services, clock=clock)
         self.table = HandlerTable()
@@ -254,5 +252,6 @@ async def world(database: Database, clock: FakeClock, folder: Path) -> AsyncIter
         await built.start()
         yield built
     finally:
+        await built.telemetry.close()
         await built.devices.close()
         await series.close()

@@ -1,6 +1,9 @@
 """What the platform knows from its devices; also the way in for the gateway and for other slices."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+
+import structlog
 
 from thingplane.bus import Bus
 from thingplane.clock import Clock
@@ -15,6 +18,8 @@ from thingplane.telemetry.snapshots import CAPACITY, Snapshots
 from thingplane.things.service import ThingModelService
 
 __all__ = ["Call", "Page", "PropertyPages", "ServiceRecord", "TelemetryService"]
+
+_log = structlog.get_logger(__name__)
 
 
 class TelemetryService:
@@ -46,11 +51,26 @@ class TelemetryService:
         self.calls = CallLog(series, clock)
         """Where whoever calls services of devices records it."""
         self.reports = Reports(series, models, self._snapshots)
+        self._forgetting: set[asyncio.Task[None]] = set()
         self.replies = Replies(self.calls, commits)
-        bus.subscribe(DeviceDeleted, self._forget)
+        bus.subscribe(DeviceDeleted, self._deleted)
 
-    def _forget(self, event: DeviceDeleted) -> None:
+    def _deleted(self, event: DeviceDeleted) -> None:
         self._snapshots.forget(event.device_id)
+        task = asyncio.get_running_loop().create_task(self._series.forget(event.device_id))
+        self._forgetting.add(task)
+        task.add_done_callback(self._forgotten)
+
+    def _forgotten(self, task: asyncio.Task[None]) -> None:
+        self._forgetting.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # No device ever gets this id again: what remains is never shown and ages away.
+            _log.warning("the history of a deleted device was not dropped", error=str(task.exception()))
+
+    async def close(self) -> None:
+        """Wait until the history of deleted devices is dropped; to be called before the history is closed."""
+        if self._forgetting:
+            await asyncio.wait(self._forgetting)
 
     async def durable(self) -> None:
         """Return when everything recorded up to now is durable; raises what made the commit fail."""

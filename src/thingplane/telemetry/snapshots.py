@@ -48,6 +48,9 @@ class Snapshots:
         self._capacity = capacity
         self._devices: OrderedDict[int, _Snapshot] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._devices)
+
     def report(self, device_id: int, received: int, points: bytes) -> None:
         """Take note of a report that was appended to the history and will be committed with this loop turn.
 
