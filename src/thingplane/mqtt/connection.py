@@ -158,7 +158,7 @@ class ServerConnection(Outgoing):
                     payload = data[payload_start:end]
                     if packet_id:
                         self._pending_qos_1 += 1
-                        if self._pending_qos_1 > self._inbound:
+                        if self._pending_qos_1 > self._inbound or self._pending_qos_2:
                             self._check_window()
                         events.append(Publish(self._topic, payload, 1, False, False, packet_id))
                     else:

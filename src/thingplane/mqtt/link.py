@@ -48,6 +48,7 @@ class Link:
     __slots__ = (
         "_ended",
         "_notified",
+        "_receiving",
         "broker",
         "client_id",
         "closing",
@@ -75,6 +76,7 @@ class Link:
         self.context = context
         self._ended = False  # detached from broker and session; Policy.closed was called
         self._notified = False  # the owner knows that it has to call data_to_send
+        self._receiving = False
 
     # What the owner calls
 
@@ -83,10 +85,11 @@ class Link:
         if self._ended:
             return
         self.received_at = self.broker.now
-        self._notified = True
+        self._notified = self._receiving = True
         try:
             self._receive(data)
         finally:
+            self._receiving = False
             self._notified = self.closing or self.connection.has_output
 
     def data_to_send(self) -> bytes:
@@ -268,7 +271,7 @@ class Link:
         )
         packet.password = None  # nobody needs the secret any more
         self.broker.pump(session)
-        if not self._notified:
+        if not self._receiving:
             self.notify()
             self._receive(b"")
         return session
