@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Literal
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +17,7 @@ from thingplane.devices.directory import DeviceDirectory
 from thingplane.devices.events import DeviceDeleted, DeviceDisabled, DeviceEnabled
 from thingplane.devices.presence import Presence
 from thingplane.devices.record import Device
+from thingplane.devices.statistics import DeviceStatistics, count_states
 from thingplane.devices.tables import devices
 from thingplane.products.errors import NOT_EXISTED_PRODUCT, NULL_PRODUCT_KEY
 from thingplane.products.service import Product, ProductService
@@ -28,6 +29,7 @@ __all__ = [
     "DeviceDisabled",
     "DeviceEnabled",
     "DeviceService",
+    "DeviceStatistics",
     "Status",
 ]
 
@@ -140,6 +142,28 @@ class DeviceService:
         """Return those devices of an instance that exist, in the order of the IotIds and without repetitions."""
         found = await asyncio.gather(*(self.by_iot_id(iot_id) for iot_id in dict.fromkeys(iot_ids)))
         return [device for device in found if device is not None and device.instance_id == instance_id]
+
+    async def several_by_id(self, device_ids: Sequence[int]) -> list[Device]:
+        """Return those devices of any instance that exist, in the order of the given keys."""
+        found = await asyncio.gather(*(self.by_id(device_id) for device_id in device_ids))
+        return [device for device in found if device is not None]
+
+    async def keep(self, connection: AsyncConnection, device_ids: Sequence[int]) -> list[int]:
+        """Return the keys of those devices that exist, and let none of them be deleted until the transaction ends."""
+        # The weakest of locks: connections of these devices are written meanwhile.
+        existing = select(devices.c.id).where(devices.c.id.in_(device_ids)).order_by(devices.c.id)
+        return list((await connection.execute(existing.with_for_update(read=True, key_share=True))).scalars())
+
+    async def statistics(self, among: Select[Any]) -> DeviceStatistics:
+        """Return how many devices there are, and how many of them are activated and online.
+
+        Connections count once they are written, half a second after they were made.
+
+        Args:
+            among: a query for the keys of the devices to count.
+        """
+        async with self._database.read() as connection:
+            return await count_states(connection, among)
 
     async def page(
         self, product_id: int, limit: int, *, offset: int = 0, before: int | None = None
