@@ -1,7 +1,7 @@
 import pytest
 
 from tests.common.api import OTHER_INSTANCE
-from tests.telemetry.world import World
+from tests.telemetry.world import ON_ONE_DATABASE, World
 
 DAY_MS = 86_400_000
 
@@ -51,6 +51,7 @@ async def test_a_device_is_also_found_by_its_iot_id(world: World) -> None:
     assert len(answer["Data"]["List"]["PropertyInfo"]) == 1
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -69,7 +70,7 @@ async def test_a_device_is_also_found_by_its_iot_id(world: World) -> None:
 async def test_bad_parameters_of_a_property_query_are_refused(
     world: World, changes: dict[str, object], code: str
 ) -> None:
-    parameters = {"ProductKey": world.product.product_key, "DeviceName": world.device.name}
+    parameters: dict[str, object] = {"ProductKey": world.product.product_key, "DeviceName": world.device.name}
     parameters |= {"Identifier": "Level", "Asc": 1, "PageSize": 10, **span(world)}
     assert await world.refused("QueryDevicePropertyData", **(parameters | changes)) == code
 
@@ -119,6 +120,7 @@ async def test_several_properties_newest_first_are_read_from_start_time_down(wor
     assert answer["NextValid"] is False
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -134,7 +136,7 @@ async def test_several_properties_newest_first_are_read_from_start_time_down(wor
 async def test_bad_parameters_of_a_query_of_several_properties_are_refused(
     world: World, changes: dict[str, object], code: str
 ) -> None:
-    parameters = {"ProductKey": world.product.product_key, "DeviceName": world.device.name}
+    parameters: dict[str, object] = {"ProductKey": world.product.product_key, "DeviceName": world.device.name}
     parameters |= {"Identifier": ["Level"], "Asc": 1, "PageSize": 10, "StartTime": 1000, "EndTime": 2000}
     assert await world.refused("QueryDevicePropertiesData", **(parameters | changes)) == code
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from tests.common.api import Api
 from tests.common.clock import FakeClock
@@ -44,6 +45,9 @@ from thingplane.things.model.types import (
 )
 from thingplane.things.service import ThingModelPublished, ThingModelService, Version
 from thingplane.topics.service import TopicService
+
+ON_ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For tests of what happens before any database is asked."""
 
 LEVEL = IntType(min="0", max="100", step="1")
 NOTE = TextType(length=64)

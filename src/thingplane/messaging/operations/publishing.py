@@ -38,7 +38,7 @@ class PubRequest(Request):
     UserProp: Annotated[
         list[UserProperty],
         Field(max_items=MAX_USER_PROPERTIES, too_many=errors.TOO_MANY_USER_PROPERTIES, doc="MQTT 5 user properties."),
-    ] = []  # noqa: RUF012 - msgspec copies empty defaults
+    ] = []
     ContentType: Annotated[str | None, Field(max_length=128, doc="MQTT 5 content type.")] = None
     MessageExpiryInterval: Annotated[
         int | None, Field(minimum=0, maximum=2**32 - 1, doc="MQTT 5 message expiry interval in seconds.")
