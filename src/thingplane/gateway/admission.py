@@ -10,7 +10,7 @@ from thingplane.gateway.connection import Connection, Hub
 from thingplane.gateway.ports import ConnectingDevice, Devices, Topics
 from thingplane.gateway.registry import Registry
 from thingplane.gateway.sessions import Sessions
-from thingplane.gateway.settings import MAX_PAYLOAD
+from thingplane.gateway.settings import MAX_PAYLOAD, GatewaySettings
 from thingplane.mqtt import ConnackCode, Link, Properties, ReasonCode
 from thingplane.mqtt.numbers import MQTT_5
 from thingplane.mqtt.packets import Connect
@@ -83,7 +83,7 @@ class Admission:
         connection.prefix = f"/sys{connection.identity}/"
         connection.extensions = credentials.extensions
         self._registry.enter(connection)
-        connection.link.accept(str(device.id), properties=_connack_properties(packet))
+        connection.link.accept(str(device.id), properties=_connack_properties(packet, hub.settings))
         session = connection.link.session
         if session is not None:
             connection.state = self._sessions.resumed(session)
@@ -129,7 +129,7 @@ def _read(hub: Hub, connection: Connection, packet: Connect) -> Credentials:
     return credentials
 
 
-def _connack_properties(packet: Connect) -> Properties | None:
+def _connack_properties(packet: Connect, settings: GatewaySettings) -> Properties | None:
     """Return what MQTT 5 clients are told of the platform (device-protocol, 1.12)."""
     if packet.version != MQTT_5:
         return None
@@ -141,8 +141,7 @@ def _connack_properties(packet: Connect) -> Properties | None:
         shared_subscription_available=1,
         maximum_qos=1,
         server_keep_alive=packet.keepalive,
-        # A longer interval than the platform keeps sessions for is answered with the one in force, by the broker.
-        session_expiry_interval=0 if not asked else None,
+        session_expiry_interval=min(asked or 0, settings.offline_seconds),
         maximum_packet_size=MAX_PAYLOAD,
         topic_alias_maximum=20,
     )
