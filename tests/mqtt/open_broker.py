@@ -4,10 +4,11 @@ import argparse
 import asyncio
 import contextlib
 import signal
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import cast
 
-from thingplane.mqtt import AllowAllPolicy, Broker, Capabilities, Link, ReasonCode
+from thingplane.mqtt import AllowAllPolicy, Broker, Capabilities, Closed, Link, ReasonCode
 from thingplane.mqtt.packets import Subscribe
 
 TICK = 0.1  # s; coarser would do, but tests should not wait
@@ -20,6 +21,7 @@ class OpenPolicy(AllowAllPolicy):
     def __init__(self, capabilities: Capabilities | None = None, refused_filter: str = "test/nosubscribe") -> None:
         super().__init__(capabilities)
         self.refused_filter = refused_filter
+        self.gone: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     def subscribe(self, link: Link, packet: Subscribe) -> None:
         refused = ReasonCode.UNSPECIFIED_ERROR
@@ -27,6 +29,9 @@ class OpenPolicy(AllowAllPolicy):
             packet,
             [refused if item.topic_filter == self.refused_filter else item.qos for item in packet.subscriptions],
         )
+
+    def closed(self, link: Link, closed: Closed) -> None:  # noqa: ARG002 - whatever the reason
+        self.gone[link.client_id].set()
 
 
 class Transport(asyncio.Protocol):
@@ -74,21 +79,24 @@ async def _tick(broker: Broker) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_broker(capabilities: Capabilities | None = None, port: int = 0) -> AsyncIterator[tuple[Broker, int]]:
-    """Serve on 127.0.0.1; yields the broker and the port."""
+async def open_broker(
+    capabilities: Capabilities | None = None, port: int = 0, *, tick: bool = True
+) -> AsyncIterator[tuple[Broker, int]]:
+    """Serve on 127.0.0.1; yields the broker and the port. Without `tick`, time stands still."""
     loop = asyncio.get_running_loop()
-    broker = Broker(OpenPolicy(capabilities), loop.time())
+    broker = Broker(OpenPolicy(capabilities), loop.time() if tick else 0.0)
     server = await loop.create_server(lambda: Transport(broker), "127.0.0.1", port)
-    ticker = asyncio.create_task(_tick(broker))
+    ticker = asyncio.create_task(_tick(broker)) if tick else None
     try:
         yield broker, server.sockets[0].getsockname()[1]
     finally:
-        ticker.cancel()
         server.close()
         broker.close()
         await server.wait_closed()
-        with contextlib.suppress(asyncio.CancelledError):
-            await ticker
+        if ticker is not None:
+            ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticker
 
 
 async def main() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.mqtt.peer import Peer, RecordingPolicy, connected
-from thingplane.mqtt import NEVER, Broker, Delivery, Message, Outbound, Properties, ReasonCode, Session
+from thingplane.mqtt import NEVER, Broker, Delivery, Link, Message, Outbound, Properties, ReasonCode, Session
 from thingplane.mqtt.packets import (
     Disconnect,
     Puback,
@@ -428,3 +428,34 @@ def test_nothing_is_left_of_clients_that_are_gone(broker: Broker, version: int) 
     assert not broker.links
     assert len(broker._link_wheel) == len(broker._session_wheel) == 0
     assert not broker._index._root.children
+
+
+def test_will_of_a_kept_session_is_published_at_once_without_a_delay(broker: Broker, version: int) -> None:
+    watcher = _watcher(broker)
+    connected(broker, version=version, will=Will("will", b""), **_keep(version)).lose()
+    assert len(watcher.messages()) == 1
+    broker.tick(10_000.0)
+    assert watcher.messages() == []
+
+
+def test_repetition_too_large_for_the_client_is_dropped(broker: Broker, policy: RecordingPolicy) -> None:
+    peer = connected(broker, version=5, **_keep(5))
+    broker.deliver(broker.sessions["c"], Message("a", bytes(40), 1))
+    peer.lose()
+    properties = Properties(session_expiry_interval=100, maximum_packet_size=30)
+    peer = connected(broker, version=5, clean_start=False, properties=properties)
+    assert peer.early == []
+    assert policy.drops == [("c", bytes(40), Delivery.TOO_LARGE)]
+
+
+def test_connection_lost_while_its_packets_are_handled_stops_them() -> None:
+    class Closing(RecordingPolicy):
+        def publish(self, link: Link, packet: Publish) -> None:
+            self.published.append(packet)
+            link.close(ReasonCode.NOT_AUTHORIZED)
+
+    policy = Closing()
+    peer = connected(Broker(policy, 0.0), version=5)
+    peer.send(Publish("a", b"1"), Publish("a", b"2"))
+    assert len(policy.published) == 1
+    assert peer.expect(Disconnect).reason == ReasonCode.NOT_AUTHORIZED

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.mqtt import strategies
@@ -53,12 +53,14 @@ def _cut(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in zip([0, *places], [*places, len(data)], strict=True)]
 
 
+@settings(deadline=None)
 @given(packets())
 def test_what_is_encoded_decodes_to_the_same(case: tuple[int, Packet]) -> None:
     version, packet = case
     assert read_packets(encode(packet, version), version) == ([packet], b"")
 
 
+@settings(deadline=None)
 @given(conversations(), st.lists(st.integers(0, 10_000), max_size=30))
 def test_any_cut_of_the_stream_gives_the_same_events(case: tuple[int, list[Packet]], cuts: list[int]) -> None:
     version, conversation = case
@@ -66,6 +68,7 @@ def test_any_cut_of_the_stream_gives_the_same_events(case: tuple[int, list[Packe
     assert _listen(_cut(data, cuts)) == (conversation, "")
 
 
+@settings(deadline=None)
 @given(conversations())
 def test_bytes_one_by_one_give_the_same_events(case: tuple[int, list[Packet]]) -> None:
     version, conversation = case
@@ -73,11 +76,13 @@ def test_bytes_one_by_one_give_the_same_events(case: tuple[int, list[Packet]]) -
     assert _listen([data[index : index + 1] for index in range(len(data))]) == (conversation, "")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
 def test_random_bytes_raise_nothing_but_protocol_errors(data: bytes, cuts: list[int]) -> None:
     assert _listen([data])[0] == _listen(_cut(data, cuts))[0]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(CASES),
     strategies.versions,
@@ -96,6 +101,7 @@ def test_damaged_packets_raise_nothing_but_protocol_errors(
     assert _listen(_cut(data, cuts)) == whole
 
 
+@settings(deadline=None)
 @given(conversations(), st.integers(0, 10_000))
 def test_a_damaged_packet_does_not_swallow_what_came_before(case: tuple[int, list[Packet]], place: int) -> None:
     version, conversation = case

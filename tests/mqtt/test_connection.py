@@ -300,3 +300,12 @@ def test_only_auth_or_disconnect_may_follow_auth() -> None:
 
 def test_auth_without_a_method_is_an_error() -> None:
     assert _reason(_connection(5), encode(Auth(0x19), 5)) is ReasonCode.PROTOCOL_ERROR
+
+
+@pytest.mark.parametrize("size", [0, 100, 120, 130, 16_370, 16_380, 16_390, 70_000])
+@pytest.mark.parametrize("version", [4, 5])
+def test_messages_of_any_size_are_framed(version: int, size: int) -> None:
+    connection = _connection(version)
+    for qos in (0, 1):
+        connection.publish("topic", bytes(size), qos, packet_id=5 * qos)
+    assert _sent(connection) == [Publish("topic", bytes(size)), Publish("topic", bytes(size), 1, packet_id=5)]

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.mqtt.test_topics import MATCHES
@@ -13,6 +13,7 @@ topics = st.lists(levels, min_size=1, max_size=4).map("/".join)
 filters = st.lists(levels | st.sampled_from(["+", "#"]), min_size=1, max_size=4).map("/".join).filter(is_valid_filter)
 
 
+@settings(deadline=None)
 @given(st.lists(filters, max_size=8, unique=True), st.sets(st.integers(0, 7)), topics.filter(bool))
 def test_index_finds_exactly_what_matches(subscribed: list[str], removed: set[int], topic: str) -> None:
     index = SubscriptionIndex()
@@ -29,6 +30,7 @@ def test_index_finds_exactly_what_matches(subscribed: list[str], removed: set[in
     assert found == sorted(item for item in sessions if matches(item, topic))
 
 
+@settings(deadline=None)
 @given(st.lists(filters, max_size=8, unique=True))
 def test_index_forgets_everything(subscribed: list[str]) -> None:
     index = SubscriptionIndex()
@@ -58,6 +60,7 @@ def test_members_of_a_group_take_turns() -> None:
     assert [entry.groups["g"].choose()[0].key for _ in range(6)] == list("xyzxyz")
 
 
+@settings(deadline=None)
 @given(st.lists(topics.filter(bool), max_size=8), st.sets(st.integers(0, 7)), filters)
 def test_retained_messages_are_found_by_filter(kept: list[str], removed: set[int], topic_filter: str) -> None:
     store = RetainedMessages(100)

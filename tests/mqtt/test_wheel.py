@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thingplane.mqtt.wheel import TimingWheel
@@ -31,6 +31,7 @@ def test_deadline_in_the_past_is_due_next_second() -> None:
     assert wheel.due(101) == ["a"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 10_000), max_size=20), st.lists(st.integers(0, 12_000), max_size=10))
 def test_items_are_due_whatever_the_steps(deadlines: list[int], times: list[int]) -> None:
     wheel: TimingWheel[int] = TimingWheel(0.0)

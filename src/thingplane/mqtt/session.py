@@ -78,9 +78,9 @@ class Session:
         link = self.link
         if link is None or link.congested:
             return []
-        if self.resend:
-            self._resend(link.connection, now)
         given_up: list[tuple[Outbound, Delivery]] = []
+        if self.resend:
+            given_up += self._resend(link.connection, now)
         while self.queue and self.quota > 0 and len(self.inflight) < self.window and not self.resend:
             outbound = self.queue.popleft()
             expires_at = outbound.message.expires_at
@@ -95,7 +95,8 @@ class Session:
             self.quota -= 1
         return given_up
 
-    def _resend(self, connection: "ServerConnection", now: float) -> None:
+    def _resend(self, connection: "ServerConnection", now: float) -> list[tuple[Outbound, Delivery]]:
+        given_up: list[tuple[Outbound, Delivery]] = []
         while self.resend:
             packet_id = self.resend[0]
             outbound = self.inflight.get(packet_id)
@@ -103,14 +104,16 @@ class Session:
                 connection.pubrel(packet_id)
             elif outbound is not None:
                 if self.quota <= 0:
-                    return
+                    break
                 # Delivery has begun, so the message is sent again even if it expired meanwhile (3.3.2.3.3). The
-                # client may have lowered its packet size limit: then it is as good as delivered (3.1.2.11.4).
+                # client may have lowered its packet size limit, though (3.1.2.11.4).
                 if send(connection, outbound, packet_id, now, dup=True):
                     self.quota -= 1
                 else:
                     del self.inflight[packet_id]
+                    given_up.append((outbound, Delivery.TOO_LARGE))
             self.resend.popleft()
+        return given_up
 
     def _free_packet_id(self) -> int:
         packet_id = self.next_packet_id
