@@ -115,7 +115,8 @@ class MessagingService:
             qos: as for ``set_properties``; synchronous calls are always sent with 0.
 
         Returns:
-            MessageId, and for a synchronous service the JSON text of the device's whole reply.
+            MessageId, and for a synchronous service the JSON text of the device's whole reply, as it came: the service
+            has run, so an output that the model does not know is no reason to hide it from the caller.
 
         Raises:
             BusinessError: iot.prod.NotSeniorProduct, iot.device.InvokeThingServiceFailed,
