@@ -61,8 +61,10 @@ class Transport(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.link.pause_writing()
+        self.transport.pause_reading()
 
     def resume_writing(self) -> None:
+        self.transport.resume_reading()
         self.link.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it

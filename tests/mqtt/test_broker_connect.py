@@ -339,6 +339,7 @@ def test_limit_of_the_keepalive_is_enforced(limited: Make) -> None:
     [
         (Will("w", b"", qos=2), {"max_qos": 1}, ReasonCode.QOS_NOT_SUPPORTED),
         (Will("w", b"", retain=True), {"retain": "refused"}, ReasonCode.RETAIN_NOT_SUPPORTED),
+        (Will("a/b/c", b""), {"max_topic_levels": 2}, ReasonCode.TOPIC_NAME_INVALID),
     ],
 )
 def test_will_beyond_the_capabilities_is_refused(

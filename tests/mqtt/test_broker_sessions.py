@@ -293,7 +293,7 @@ def test_session_can_be_restored_from_a_store(broker: Broker, version: int) -> N
         "c",
         subscriptions={"a": Subscription("a", 1)},
         inflight={7: Outbound(Message("x", b"1", 1), 1), 8: Outbound(Message("x", b"2", 2), 2, released=True)},
-        inbound={5},
+        inbound={5: True},
         next_packet_id=9,
     )
     stored.queue.append(Outbound(Message("x", b"3", 1), 1))

@@ -30,9 +30,7 @@ def handle_acknowledgement(broker: "Broker", connection: ServerConnection, sessi
                 broker.policy.dropped(session, refused.message, Delivery.REFUSED)
                 broker.pump(session)
         case Pubrel():
-            known = event.packet_id in session.inbound
-            session.inbound.discard(event.packet_id)
-            session.undecided.discard(event.packet_id)
+            known = session.inbound.pop(event.packet_id, None) is not None
             connection.pubcomp(event.packet_id, 0 if known else ReasonCode.PACKET_IDENTIFIER_NOT_FOUND)
         case Pubcomp():
             _finished(broker, session, event, 2)

@@ -8,6 +8,7 @@ from thingplane.mqtt.errors import ProtocolError
 from thingplane.mqtt.numbers import MQTT_3_1, MQTT_3_1_1, MQTT_5, ReasonCode
 from thingplane.mqtt.packets import Connect
 from thingplane.mqtt.properties import Properties
+from thingplane.mqtt.topics import is_too_long
 
 
 def check_connect(packet: Connect, capabilities: Capabilities) -> None:
@@ -32,6 +33,8 @@ def check_connect(packet: Connect, capabilities: Capabilities) -> None:
     if will is None or capabilities.wills == "ignored":
         packet.will = None
         return
+    if is_too_long(will.topic, capabilities):
+        raise ProtocolError("the will topic is too long", ReasonCode.TOPIC_NAME_INVALID)
     if will.qos > capabilities.max_qos:
         raise ProtocolError("QoS of the will", ReasonCode.QOS_NOT_SUPPORTED)
     if will.retain and capabilities.retain == "refused":

@@ -25,6 +25,7 @@ from thingplane.mqtt.packets import (
     Unsuback,
 )
 from thingplane.mqtt.properties import Properties
+from thingplane.mqtt.topics import is_too_long
 
 
 class _State(Enum):
@@ -273,7 +274,7 @@ class ServerConnection(Outgoing):
         if packet.qos == 1:
             self._pending_qos_1 += 1
         elif packet.qos == 2:
-            self._pending_qos_2.add(packet.packet_id)
+            self._pending_qos_2[packet.packet_id] = None
         if packet.qos:
             self._check_window()
 
@@ -299,11 +300,7 @@ class ServerConnection(Outgoing):
         return topic
 
     def _check_topic(self, topic: str) -> None:
-        if (
-            len(topic) > self._capabilities.max_topic_length
-            or len(topic.encode()) > self._capabilities.max_topic_length
-            or topic.count("/") >= self._capabilities.max_topic_levels
-        ):
+        if is_too_long(topic, self._capabilities):
             raise ProtocolError("a topic name is too long", ReasonCode.TOPIC_NAME_INVALID)
 
     # Answers that change what may come

@@ -103,7 +103,10 @@ class Link:
         self.end(Closed(ClosedBy.NETWORK))
 
     def pause_writing(self) -> None:
-        """Tell that the peer does not read: QoS 0 is dropped and QoS 1 and 2 wait in the session until resumed."""
+        """Tell that the peer does not read: QoS 0 is dropped and QoS 1 and 2 wait in the session until resumed.
+
+        Answers are still produced: an owner that wants the output bounded also stops reading from the peer.
+        """
         self.congested = True
 
     def resume_writing(self) -> None:
@@ -156,10 +159,9 @@ class Link:
         """Note a QoS 2 packet identifier; acknowledge it again when it is a repetition (4.3.3)."""
         session = self._session()
         if packet_id not in session.inbound:
-            session.inbound.add(packet_id)
-            session.undecided.add(packet_id)
+            session.inbound[packet_id] = False
             return True
-        if packet_id not in session.undecided:
+        if session.inbound[packet_id]:
             self.connection.pubrec(packet_id)
         return False
 
@@ -299,9 +301,10 @@ class Link:
                 self.notify()
         elif packet.qos == 2:
             session = self._session()
-            session.undecided.discard(packet.packet_id)
             if reason >= 0x80:
-                session.inbound.discard(packet.packet_id)
+                session.inbound.pop(packet.packet_id, None)
+            elif packet.packet_id in session.inbound:
+                session.inbound[packet.packet_id] = True
             # The client may have come back on another link meanwhile, and waits there.
             current = session.link
             if current is not None:

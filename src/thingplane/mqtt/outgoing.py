@@ -33,7 +33,7 @@ class Outgoing:
         self._out: list[bytes] = []
         self._peer_limit: int | None = None  # bytes of an outbound packet
         self._pending_qos_1 = 0  # inbound messages without an answer
-        self._pending_qos_2: set[int] = set()
+        self._pending_qos_2: dict[int, None] = {}
         self._aliases_out: dict[str, int] = {}
         self._aliases_out_maximum = 0
 
@@ -67,7 +67,7 @@ class Outgoing:
     def pubrec(self, packet_id: int, reason: int = 0, properties: Properties | None = None) -> None:
         """Acknowledge a QoS 2 message, first step; with a reason from 0x80 it is also the last."""
         if reason >= 0x80:
-            self._pending_qos_2.discard(packet_id)
+            self._pending_qos_2.pop(packet_id, None)
         self._send_ack(Pubrec(packet_id, reason, properties))
 
     def pubrel(self, packet_id: int, reason: int = 0, properties: Properties | None = None) -> None:
@@ -76,7 +76,7 @@ class Outgoing:
 
     def pubcomp(self, packet_id: int, reason: int = 0, properties: Properties | None = None) -> None:
         """Complete a QoS 2 exchange."""
-        self._pending_qos_2.discard(packet_id)
+        self._pending_qos_2.pop(packet_id, None)
         self._send_ack(Pubcomp(packet_id, reason, properties))
 
     def _send_ack(self, packet: Puback | Pubrec | Pubrel | Pubcomp) -> None:

@@ -36,13 +36,18 @@ def is_valid_filter(topic_filter: str) -> bool:
     return all(level == "+" or "+" not in level for level in levels)
 
 
+def is_too_long(topic: str, capabilities: Capabilities) -> bool:
+    """Return whether a topic name or filter exceeds the length or the levels a server takes."""
+    return (
+        len(topic) > capabilities.max_topic_length
+        or len(topic.encode()) > capabilities.max_topic_length
+        or topic.count("/") >= capabilities.max_topic_levels
+    )
+
+
 def filter_refusal(topic_filter: str, capabilities: Capabilities) -> int:
     """Return the reason code with which a server of these capabilities refuses a filter, 0 when it does not."""
-    if (
-        not is_valid_filter(topic_filter)
-        or len(topic_filter.encode()) > capabilities.max_topic_length
-        or topic_filter.count("/") >= capabilities.max_topic_levels
-    ):
+    if not is_valid_filter(topic_filter) or is_too_long(topic_filter, capabilities):
         return ReasonCode.TOPIC_FILTER_INVALID
     name, inner = split_shared(topic_filter)
     if name and not capabilities.shared_subscriptions:
