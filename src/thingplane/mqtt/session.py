@@ -1,5 +1,6 @@
 """Session state: what the broker remembers of a client between connections, and its outbound message flow."""
 
+from collections.abc import MutableSequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ class Session:
         client_id: as the client gave it, or as assigned.
         expiry_interval: s the session outlives its connection; `NEVER` = for ever.
         subscriptions: by topic filter as the client wrote it.
-        queue: messages waiting for a packet identifier, oldest first.
+        queue: messages waiting for a packet identifier, oldest first; a list or a deque.
         inflight: sent and not fully acknowledged, by packet identifier, in order of first sending.
         inbound: QoS 2 packet identifiers received and not released; False while the policy has not answered.
         next_packet_id: where the search for a free packet identifier starts.
@@ -52,7 +53,7 @@ class Session:
     client_id: str = ""
     expiry_interval: int = NEVER
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    queue: list[Outbound] = field(default_factory=list)
+    queue: MutableSequence[Outbound] = field(default_factory=list)
     inflight: dict[int, Outbound] = field(default_factory=dict)
     inbound: dict[int, bool] = field(default_factory=dict)
     next_packet_id: int = 1
@@ -81,7 +82,8 @@ class Session:
         if self.resend:
             given_up += self._resend(link.connection, now)
         while self.queue and self.quota > 0 and len(self.inflight) < self.window and not self.resend:
-            outbound = self.queue.pop(0)
+            outbound = self.queue[0]
+            del self.queue[0]
             expires_at = outbound.message.expires_at
             if expires_at is not None and expires_at <= now:
                 given_up.append((outbound, Delivery.EXPIRED))
