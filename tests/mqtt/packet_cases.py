@@ -293,6 +293,7 @@ INVALID = [
     _invalid("publish 5 with a property length longer than needed", 5, "30 05 0001 61 8000"),
     _invalid("publish 5 with a wildcard as response topic", 5, "30 08 0001 61 04 08 0001 23", _TOPIC),
     _invalid("publish 5 with subscription identifier 0", 5, "30 06 0001 61 02 0b 00", _PROTOCOL),
+    _invalid("publish 5 with half an expiry interval", 5, "30 07 0001 61 03 02 0000"),
     _invalid("puback with flags", 4, "41 02 0001"),
     _invalid("puback without packet id", 4, "40 00"),
     _invalid("puback with packet id 0", 4, "40 02 0000", _PROTOCOL),

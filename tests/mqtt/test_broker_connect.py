@@ -15,7 +15,7 @@ from thingplane.mqtt import (
     Properties,
     ReasonCode,
 )
-from thingplane.mqtt.packets import Connack, Connect, Disconnect, Ping, Pong, Publish, Will
+from thingplane.mqtt.packets import Connack, Connect, Disconnect, Ping, Pong, Publish, Subscribe, Will
 
 Make = Callable[..., Broker]
 
@@ -261,12 +261,37 @@ def test_flood_before_the_decision_ends_the_connection() -> None:
     assert not broker.links
 
 
+def test_much_may_follow_connect_at_once(limited: Make) -> None:
+    broker = limited(max_packet_size=1000)
+    peer = Peer(broker)
+    peer.send(Connect("c"), *[Publish("a", bytes(100))] * 100)
+    peer.expect(Connack)
+    policy = broker.policy
+    assert isinstance(policy, RecordingPolicy)
+    assert len(policy.published) == 100
+
+
+def test_owner_may_close_before_the_decision() -> None:
+    policy = LatePolicy()
+    peer = Peer(Broker(policy, 0.0), 5)
+    peer.send(Connect("c", 5))
+    peer.link.close(ReasonCode.SERVER_SHUTTING_DOWN)
+    peer.link.close()
+    assert peer.closing()
+    assert peer.receive() == []
+    assert len(policy.closings) == 1
+
+
 def test_accepting_twice_is_a_mistake_of_the_caller(broker: Broker) -> None:
     peer = connected(broker)
     with pytest.raises(RuntimeError):
         peer.link.accept()
     with pytest.raises(RuntimeError):
         broker.open().accept()
+    with pytest.raises(RuntimeError):
+        peer.link.refuse(5)
+    with pytest.raises(RuntimeError):
+        broker.open().grant(Subscribe(1, []))
 
 
 def test_policy_chooses_session_identifier_times_and_properties() -> None:

@@ -16,6 +16,7 @@ from thingplane.mqtt.packets import (
     Subscribe,
     Subscription,
     Unsuback,
+    Unsubscribe,
 )
 
 Make = Callable[..., Broker]
@@ -369,6 +370,31 @@ def test_subscription_decided_after_the_connection_ended_does_nothing() -> None:
     link, packet = policy.asked
     link.grant(packet)
     assert broker.sessions["c"].subscriptions == {}
+
+
+def test_late_answers_for_a_closed_connection_do_nothing() -> None:
+    class Waiting(SilentPolicy):
+        def unsubscribe(self, link: Link, packet: Unsubscribe) -> None:  # noqa: ARG002 - the test answers
+            self.asked = packet
+
+    policy = Waiting()
+    broker = Broker(policy, 0.0)
+    peer = connected(broker, clean_start=False)
+    peer.subscribe("a")
+    for qos in (1, 2):
+        peer.publish("a", b"x", qos, packet_id=qos)
+    peer.send(Unsubscribe(1, ["a"]))
+    peer.lose()
+    for packet in policy.published:
+        policy.link.acknowledge(packet)
+    policy.link.revoke(policy.asked)
+    assert peer.receive() == []
+    assert list(broker.sessions["c"].subscriptions) == ["a"]
+    assert broker.sessions["c"].inbound == {2: True}
+
+
+def test_outcomes_tell_whether_a_message_is_gone() -> None:
+    assert [outcome for outcome in Delivery if not outcome.dropped] == [Delivery.SENT, Delivery.QUEUED]
 
 
 def test_auth_is_not_supported_after_connect(broker: Broker) -> None:

@@ -4,6 +4,7 @@ from tests.mqtt.packet_cases import CASES, DECODE_ONLY, INVALID, Case, Invalid
 from tests.mqtt.wire import split_packet
 from thingplane.mqtt.codec.decode import decode
 from thingplane.mqtt.codec.encode import encode
+from thingplane.mqtt.codec.primitives import encode_variable_integer
 from thingplane.mqtt.codec.properties import encode_properties
 from thingplane.mqtt.errors import ProtocolError
 from thingplane.mqtt.numbers import ConnackCode, PacketType, ReasonCode, connack_code
@@ -54,6 +55,11 @@ def test_property_out_of_range_cannot_be_encoded() -> None:
 def test_too_long_text_cannot_be_encoded() -> None:
     with pytest.raises(ValueError, match=r"65,535"):
         encode(Publish("a" * 65_536, b""), 4)
+
+
+def test_too_large_integer_cannot_be_encoded() -> None:
+    with pytest.raises(ValueError, match="variable byte integer"):
+        encode_variable_integer(268_435_456)
 
 
 def test_password_does_not_show_in_the_representation_of_connect() -> None:

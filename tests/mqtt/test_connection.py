@@ -290,6 +290,14 @@ def test_extended_authentication_goes_step_by_step() -> None:
     assert _feed(connection, step) == [step]
 
 
+def test_client_may_give_up_authentication() -> None:
+    connection = ServerConnection(Capabilities())
+    method = Properties(authentication_method="X")
+    connection.receive_data(encode(Connect("c", 5, properties=method), 5))
+    connection.auth(0x18, method)
+    assert _feed(connection, Disconnect(), Ping()) == [Disconnect()]
+
+
 def test_only_auth_or_disconnect_may_follow_auth() -> None:
     connection = ServerConnection(Capabilities())
     method = Properties(authentication_method="X")

@@ -197,11 +197,7 @@ class ServerConnection(Outgoing):
         self._needed = 0
         event = self._connect(data, start, end) if self._state is _State.NEW else self._step(first, data, start, end)
         events.append(event)
-        if type(event) is Disconnect:
-            return size
-        if size - end > self._capabilities.max_packet_size:
-            raise ProtocolError("too much data before the connection was accepted", ReasonCode.PACKET_TOO_LARGE)
-        return end
+        return size if type(event) is Disconnect else end
 
     def _long_header(self, data: bytes, position: int) -> tuple[int, int]:
         """Return the remaining length and where the body starts; 0 for the latter while the header is incomplete."""

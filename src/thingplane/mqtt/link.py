@@ -18,7 +18,7 @@ from thingplane.mqtt.packets import Connect, Disconnect, Event, Ping, Publish, S
 from thingplane.mqtt.policy import Closed, ClosedBy
 from thingplane.mqtt.properties import Properties
 from thingplane.mqtt.session import Session
-from thingplane.mqtt.topics import filter_refusal, split_shared
+from thingplane.mqtt.subscribing import activate, deactivate, mark_refusals
 
 if TYPE_CHECKING:
     from thingplane.mqtt.broker import Broker
@@ -179,10 +179,7 @@ class Link:
                 check_connect(event, self.broker.capabilities)
                 self.broker.policy.connect(self, event)
             case Subscribe():
-                for item in event.subscriptions:
-                    item.refusal = filter_refusal(item.topic_filter, self.broker.capabilities)
-                    if item.identifier and not self.broker.capabilities.subscription_identifiers:
-                        item.refusal = item.refusal or ReasonCode.SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
+                mark_refusals(event, self.broker.capabilities)
                 self.broker.policy.subscribe(self, event)
             case Unsubscribe():
                 self.broker.policy.unsubscribe(self, event)
@@ -321,42 +318,18 @@ class Link:
         """
         if self._ended:
             return
-        broker = self.broker
         session = self._session()
-        results: list[int] = []
-        retained: list[int] = []
-        asked = codes if codes is not None else [item.qos for item in packet.subscriptions]
-        for index, (item, code) in enumerate(zip(packet.subscriptions, asked, strict=True)):
-            result = item.refusal or code
-            if result < 0x80:
-                existed = item.topic_filter in session.subscriptions
-                if not existed and len(session.subscriptions) >= broker.capabilities.max_subscriptions:
-                    result = ReasonCode.QUOTA_EXCEEDED
-                else:
-                    item.qos = result = min(result, broker.max_qos)
-                    broker.subscribe(session, item)
-                    if item.retain_handling == 0 or (item.retain_handling == 1 and not existed):
-                        retained.append(index)
-            results.append(result)
+        results, retained = activate(self.broker, session, packet, codes)
         self.connection.suback(packet.packet_id, results)
-        for index in retained:
-            if not split_shared(packet.subscriptions[index].topic_filter)[0]:
-                broker.send_retained(session, packet.subscriptions[index])
+        for item in retained:
+            self.broker.send_retained(session, item)
         self.notify()
 
     def revoke(self, packet: Unsubscribe, codes: Sequence[int] | None = None) -> None:
         """Answer UNSUBSCRIBE; filters with a code from 0x80 stay subscribed, None removes all."""
         if self._ended:
             return
-        session = self._session()
-        results: list[int] = []
-        asked = codes if codes is not None else [0] * len(packet.topic_filters)
-        for topic_filter, code in zip(packet.topic_filters, asked, strict=True):
-            if code < 0x80 and not self.broker.unsubscribe(session, topic_filter):
-                results.append(ReasonCode.NO_SUBSCRIPTION_EXISTED)
-            else:
-                results.append(code)
-        self.connection.unsuback(packet.packet_id, results)
+        self.connection.unsuback(packet.packet_id, deactivate(self.broker, self._session(), packet, codes))
         self.notify()
 
     # What an application sends
