@@ -1,0 +1,78 @@
+"""Groups, devices to put into them, and the services that know them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+import thingplane.devices.operations.registration
+import thingplane.groups.operations.changes
+import thingplane.groups.operations.members
+import thingplane.groups.operations.queries
+import thingplane.groups.operations.tags  # noqa: F401 - registers the operations
+from tests.common.api import Api
+from tests.common.clock import FakeClock
+from thingplane.bus import LocalBus
+from thingplane.cloud import Services
+from thingplane.devices.service import Device, DeviceService
+from thingplane.groups.service import GroupService
+from thingplane.products.service import NewProduct, Product, ProductService
+from thingplane.storage.database import Database
+
+Register = Callable[[int], Awaitable[list[Device]]]
+
+
+@pytest.fixture
+def bus() -> LocalBus:
+    return LocalBus()
+
+
+@pytest.fixture
+def products(database: Database, clock: FakeClock, bus: LocalBus) -> ProductService:
+    return ProductService(database, clock, bus)
+
+
+@pytest.fixture
+async def devices(
+    database: Database, clock: FakeClock, bus: LocalBus, products: ProductService
+) -> AsyncIterator[DeviceService]:
+    devices = DeviceService(database, clock, bus, products)
+    await devices.start()
+    yield devices
+    await devices.close()
+
+
+@pytest.fixture
+def other_node(database: Database, clock: FakeClock, bus: LocalBus, products: ProductService) -> DeviceService:
+    """The service of another node: the same database and bus, nothing cached yet."""
+    return DeviceService(database, clock, bus, products)
+
+
+@pytest.fixture
+def groups(database: Database, clock: FakeClock, devices: DeviceService) -> GroupService:
+    return GroupService(database, clock, devices)
+
+
+@pytest.fixture
+async def product(products: ProductService) -> Product:
+    return await products.create(1, NewProduct(name="Street_light", node_type=0))
+
+
+@pytest.fixture
+async def foreign_product(products: ProductService) -> Product:
+    """A product of another instance."""
+    return await products.create(2, NewProduct(name="Street_light", node_type=0))
+
+
+@pytest.fixture
+def register(devices: DeviceService, product: Product) -> Register:
+    """Registers so many devices, named lamp-0 and on."""
+
+    async def register(count: int) -> list[Device]:
+        return [await devices.register(product, f"lamp-{number}") for number in range(count)]
+
+    return register
+
+
+@pytest.fixture
+def api(products: ProductService, devices: DeviceService, groups: GroupService, clock: FakeClock) -> Api:
+    return Api(Services(products, devices, groups), clock=clock)
