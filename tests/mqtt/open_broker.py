@@ -56,7 +56,8 @@ class Transport(asyncio.Protocol):
         if link.closing and self.lingering is None:
             # Closing at once would reset the connection if the peer has sent more, and the reset could overtake the
             # DISCONNECT: say that nothing follows, and wait for the peer to close.
-            self.transport.write_eof()
+            with contextlib.suppress(OSError):  # the peer has already reset the connection
+                self.transport.write_eof()
             self.lingering = asyncio.get_running_loop().call_later(LINGER, self.transport.abort)
 
     def pause_writing(self) -> None:

@@ -164,7 +164,7 @@ class Broker:
     # Sessions
 
     def restore(self, session: Session) -> None:
-        """Take in a session from a store, not connected; `expires_at` counts from the present connection's end.
+        """Take in a session from a store, not connected; one without `expires_at` begins to expire now.
 
         Raises:
             ValueError: there is a live session with the same key.

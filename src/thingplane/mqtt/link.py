@@ -41,7 +41,8 @@ class Link:
         congested: the peer does not read, see `pause_writing`.
         received_at: s of the broker's clock when data arrived last.
         on_output: called when output came up outside `receive_data` or `closing` was set there, at most once until
-            `data_to_send` is called.
+            `data_to_send` is called. May be called while another link handles its data (a takeover, a delivery), so it
+            must not raise.
         context: free for the owner.
     """
 

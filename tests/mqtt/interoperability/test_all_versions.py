@@ -3,7 +3,7 @@
 import pytest
 
 from tests.mqtt.interoperability.conftest import Server
-from thingplane.mqtt import ReasonCode
+from thingplane.mqtt import Message, ReasonCode
 from thingplane.mqtt.packets import Connack, Connect, Publish, Will
 
 
@@ -183,3 +183,12 @@ async def test_too_large_packet_ends_the_connection(server: Server, version: int
     client = await server.client("c", version)
     client._writer.write(b"\x30\xff\xff\x7f")
     assert await client.end() == (ReasonCode.PACKET_TOO_LARGE if version == 5 else None)
+
+
+async def test_connection_that_was_reset_can_be_taken_over(server: Server, version: int) -> None:
+    lost = await server.client("c", version)
+    await lost.subscribe("a")
+    server.broker.deliver(server.broker.sessions["c"], Message("a", b"unread"))
+    lost._writer.transport.abort()
+    await server.client("c", version)
+    assert server.broker.sessions["c"].link is not None
