@@ -80,6 +80,16 @@ def test_lists_are_separated_by_commas_in_the_environment() -> None:
     assert load_settings(environment=environment).tls_names == ["iot.example.com", "10.0.0.1"]
 
 
+def test_data_directory_is_a_path_from_every_source(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('data_dir = "from-file"\n')
+    assert load_settings(environment={}, file=file).data_dir == Path("from-file")
+    assert load_settings(environment={"THINGPLANE_DATA_DIR": "a"}).data_dir == Path("a")
+    assert load_settings({"data_dir": Path("b")}, {}).data_dir == Path("b")
+    with pytest.raises(SettingsError, match="--data-dir"):
+        load_settings({"data_dir": 5}, {})
+
+
 def test_secrets_are_not_shown() -> None:
     settings = Settings(access_key_id="k", access_key_secret="hush", database_url="postgresql://u:hush@h/d")
     assert "hush" not in repr(settings)

@@ -99,7 +99,7 @@ class Node:
         endpoints.api_tls = await server.start(settings.host, settings.api_tls_port, context)
         self._on_stop("gateway", platform.gateway.stop)
         ports = await platform.gateway.start(settings.host, settings.mqtt_port, settings.mqtt_ws_port, context)
-        endpoints.mqtt, endpoints.mqtt_ws = ports.mqtt, ports.ws
+        endpoints.mqtt, endpoints.mqtt_ws = ports.mqtt, ports.websocket
 
     def _certificates(self) -> Certificates:
         settings = self._settings

@@ -161,8 +161,8 @@ def load_settings(
 def _convert(name: str, value: object) -> object:
     if base_type(name) == list[str] and isinstance(value, str):
         value = [item.strip() for item in value.split(",") if item.strip()]
-    if isinstance(value, Path):
-        value = str(value)
+    if base_type(name) is Path:
+        return Path(msgspec.convert(str(value) if isinstance(value, Path) else value, str))
     hint = get_type_hints(Settings, include_extras=True)[name]
     return msgspec.convert(value, hint, strict=False)
 

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import cast
 
 import structlog
 
 from thingplane.access.service import AccessService
+from thingplane.alink.handlers import HandlerTable
 from thingplane.alink.handlers import discover as discover_handlers
 from thingplane.bus import LocalBus
 from thingplane.clock import Clock
@@ -16,6 +18,7 @@ from thingplane.cloud.registry import discover as discover_operations
 from thingplane.credentials import Credentials
 from thingplane.devices.service import DeviceService
 from thingplane.gateway.metrics import HELP as GATEWAY_HELP
+from thingplane.gateway.ports import Devices
 from thingplane.gateway.service import Gateway
 from thingplane.gateway.settings import GatewaySettings
 from thingplane.health import Health
@@ -84,12 +87,13 @@ class Platform:
         services = Services(
             self.access, self.instances, self.products, self.topics, self.devices, self.models, self.telemetry
         )
+        table = HandlerTable()
         self.gateway = Gateway(
-            database=database,
-            devices=self.devices,
+            devices=cast("Devices", self.devices),
             topics=self.topics,
-            models=self.models,
+            table=table,
             commit=commits,
+            database=database,
             bus=bus,
             clock=clock,
             settings=GatewaySettings(
@@ -101,14 +105,19 @@ class Platform:
                 offline_messages_per_device=settings.offline_messages_per_device,
             ),
         )
+        self.devices.on_delete.append(self.gateway.store.remove_device)
         self.messaging = MessagingService(
-            self.gateway.downlink, self.devices, self.products, self.models, self.topics, self.telemetry
+            self.gateway.downlink,
+            devices=self.devices,
+            products=self.products,
+            models=self.models,
+            topics=self.topics,
+            telemetry=self.telemetry,
         )
         services.add(self.messaging)
-        self.gateway.handlers = discover_handlers("thingplane", services)
-        self.devices.on_delete.append(self.gateway.forget_device)
+        discover_handlers("thingplane", services, table)
         self.metrics = Metrics()
-        self.metrics.add(self.gateway.metrics, GATEWAY_HELP)
+        self.metrics.add(self.gateway.reading, GATEWAY_HELP)
         self.metrics.add(lambda: self._history, HISTORY_HELP)
         self.health = Health(database, self.metrics, self._refresh_figures)
         self.app = CloudApp(
@@ -139,6 +148,7 @@ class Platform:
         if self._retention is not None:
             self._retention.cancel()
             await asyncio.wait([self._retention])
+        await self.telemetry.close()
         await self.devices.close()
         await self.instances.stop()
         await self.access.stop()

@@ -62,7 +62,6 @@ def main() -> None:
     )
     device.on_topic_rrpc_message = rrpc
     device.on_subscribe_topic = lambda _mid, granted, _user: tell("subscribed", granted=granted)
-    device.on_subscribe_rrpc_topic = lambda _mid, granted, _user: tell("rrpc_subscribed", granted=granted)
     device.thing_setup(config["tsl_file"])
     device.connect_async()
     for line in sys.stdin:

@@ -96,9 +96,8 @@ def _route(handler: Handler, suffix: str, capture: str) -> Route:
     return Route(handler, suffix, capture, is_request=not no_request)
 
 
-def discover(package: str, services: Any) -> HandlerTable:
-    """Collect the handlers of all slices: a ``device`` module has ``handlers(services) -> dict[pattern, Handler]``."""
-    table = HandlerTable()
+def discover(package: str, services: Any, table: HandlerTable) -> None:
+    """Add the handlers of all slices: a ``device`` module has ``handlers(services) -> dict[pattern, Handler]``."""
     root = importlib.import_module(package)
     for room in pkgutil.iter_modules(root.__path__, f"{package}."):
         if not room.ispkg:
@@ -106,7 +105,5 @@ def discover(package: str, services: Any) -> HandlerTable:
         for module in pkgutil.iter_modules(importlib.import_module(room.name).__path__):
             if module.name == "device":
                 device = importlib.import_module(f"{room.name}.device")
-                # A module of that name that declares no handlers is about devices in another sense.
-                for pattern, handler in getattr(device, "handlers", lambda _services: {})(services).items():
+                for pattern, handler in device.handlers(services).items():
                     table.add(pattern, handler)
-    return table

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from thingplane.simulator.device import RefusedError, SimulatedDevice, Values
+from thingplane.simulator.client import RefusedError, SimulatedDevice, Values
 from thingplane.simulator.walk import Walk
 from thingplane.simulator.wire import Identity
 

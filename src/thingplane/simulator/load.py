@@ -5,9 +5,10 @@ import ssl
 import time
 from array import array
 from collections.abc import Sequence
+from typing import cast
 
 from thingplane.simulator import wire
-from thingplane.simulator.device import RefusedError
+from thingplane.simulator.client import RefusedError
 from thingplane.simulator.wire import Identity
 
 _BODY = (
@@ -37,9 +38,8 @@ class LoadDevice(asyncio.Protocol):
         self._due: list[float] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - tells the type checker, as asyncio promises
-        self._transport = transport
-        transport.write(wire.connect(self._identity, secure=self._secure))
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(wire.connect(self._identity, secure=self._secure))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from thingplane.simulator.device import Values
+from thingplane.simulator.client import Values
 
 
 class Walk:

@@ -1,17 +1,11 @@
 """Counters that tell a node that another process changed what it keeps in memory."""
 
-from sqlalchemy import BigInteger, Column, String, Table, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from thingplane.storage.database import Database, metadata
-
-revisions = Table(
-    "revisions",
-    metadata,
-    Column("name", String(32), primary_key=True),
-    Column("revision", BigInteger, nullable=False),
-)
+from thingplane.storage.database import Database
+from thingplane.storage.tables import revisions
 
 
 class Revision:

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -101,9 +101,8 @@ class SimulatedDevice(asyncio.Protocol):
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - tells the type checker, as asyncio promises
-        self._transport = transport
-        transport.write(wire.connect(self.identity, secure=self._secure))
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(wire.connect(self.identity, secure=self._secure))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
