@@ -20,6 +20,7 @@ from thingplane.endpoints import Endpoints, write_ready
 from thingplane.observability.logs import configure_logs
 from thingplane.settings import Settings
 from thingplane.storage.database import Database, metadata_url
+from thingplane.storage.exclusive import DatabaseInUseError, ExclusiveUse
 from thingplane.storage.lock import DataDirectory, DataDirectoryError
 from thingplane.storage.migrate import MigrationError, migrate
 from thingplane.storage.timeseries.errors import TimeSeriesError
@@ -53,7 +54,7 @@ class Node:
         """
         try:
             await self._start()
-        except (DataDirectoryError, MigrationError, TimeSeriesError, ValueError) as error:
+        except (DataDirectoryError, DatabaseInUseError, MigrationError, TimeSeriesError, ValueError) as error:
             await self.stop()
             raise StartError(str(error)) from error
         except OSError as error:
@@ -77,6 +78,9 @@ class Node:
         context = _context(certificates)
         database = Database(metadata_url(settings.data_dir, settings.database_url))
         self._on_stop("metadata database", database.close)
+        exclusive = ExclusiveUse(database)
+        await exclusive.acquire()
+        self._on_stop("database lock", exclusive.release)
         await migrate(database)
         clock = SystemClock()
         series = open_time_series(settings, clock)
