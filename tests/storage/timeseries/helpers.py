@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -62,3 +63,8 @@ async def values(
 ) -> list[Point]:
     """Query with what the test does not care about left out."""
     return await store.query(device, kind, identifiers, *span, limit, ascending=ascending)
+
+
+def names(directory: Path, pattern: str = "*.sqlite3") -> list[str]:
+    """Names of the files of a history folder."""
+    return sorted(path.name for path in directory.glob(pattern))

@@ -1,6 +1,5 @@
 """The files of one history folder: opening, repairing, taking turns, retiring."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from thingplane.storage.timeseries.embedded.merging import plan_merge
 from thingplane.storage.timeseries.embedded.options import Options
 from thingplane.storage.timeseries.embedded.sealed import Readers
 from thingplane.storage.timeseries.embedded.sealer import run_seal, wait_for_orphan
+from thingplane.storage.timeseries.embedded.threads import in_thread
 from thingplane.storage.timeseries.embedded.versions import Version, Versions
 from thingplane.storage.timeseries.errors import TimeSeriesError
 
@@ -69,7 +69,8 @@ class HistoryFiles:
     async def rotate(self) -> None:
         """Let a fresh hot file take over."""
         generation = self.hot.generation + 1
-        await asyncio.to_thread(create_hot, self._directory / layout.hot_name(generation))
+        path = self._directory / layout.hot_name(generation)
+        await in_thread(lambda: create_hot(path))
         fresh = self._open_hot(generation)
         with fresh.connection:
             for companion in self._companions:
@@ -97,22 +98,25 @@ class HistoryFiles:
         """Drop the sealed files whose newest point is older than ``before``."""
         names = [file.name for file in self.versions.current.newest_first if file.max_time < before]
         if names:
-            await asyncio.to_thread(self._in_thread, lambda catalog: catalog.retire(names))
+            await self._change(lambda catalog: catalog.retire(names))
             self._reload()
 
     async def forget(self, device_id: int) -> None:
         """Drop the latest values of a device."""
         for hot in self.versions.current.hot:
             hot.forget(device_id)
-        await asyncio.to_thread(self._in_thread, lambda catalog: catalog.forget(device_id))
+        await self._change(lambda catalog: catalog.forget(device_id))
 
-    def _in_thread(self, change: Callable[[Catalog], None]) -> None:
-        # A connection of its own: a write may wait for the child's, and the loop's connection must not.
-        catalog = Catalog(self._directory)
-        try:
-            change(catalog)
-        finally:
-            catalog.close()
+    async def _change(self, change: Callable[[Catalog], None]) -> None:
+        # In a thread, with a connection of its own: a write may have to wait for the child's.
+        def work() -> None:
+            catalog = Catalog(self._directory)
+            try:
+                change(catalog)
+            finally:
+                catalog.close()
+
+        await in_thread(work)
 
     def _reload(self, sealed: HotFile | None = None) -> None:
         current, files = self.versions.current, self.catalog.files()

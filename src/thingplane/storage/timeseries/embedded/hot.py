@@ -1,6 +1,5 @@
 """The hot file: messages in order of arrival, one row each, found through an index in memory."""
 
-import asyncio
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import apsw
 from thingplane.storage.timeseries.embedded import layout
 from thingplane.storage.timeseries.embedded.companion import Companion
 from thingplane.storage.timeseries.embedded.index import HotIndex
+from thingplane.storage.timeseries.embedded.threads import in_thread
 from thingplane.storage.timeseries.embedded.top import Hit, Top
 from thingplane.storage.timeseries.errors import TimeSeriesError
 from thingplane.storage.timeseries.interface import Kind
@@ -31,11 +31,15 @@ def create_hot(path: Path) -> None:
     """Create a hot file whose name survives a power cut. May run in a thread."""
     connection = apsw.Connection(str(path))
     try:
-        connection.pragma("journal_mode", "wal")
-        connection.execute(_SCHEMA)
+        _prepare(connection)
     finally:
         connection.close()
     layout.sync(path.parent)
+
+
+def _prepare(connection: apsw.Connection) -> None:
+    connection.pragma("journal_mode", "wal")
+    connection.execute(_SCHEMA)
 
 
 class HotFile:
@@ -49,7 +53,7 @@ class HotFile:
         self.first_received: int | None = None
         self.connection = apsw.Connection(str(path), statementcachesize=64)
         self.connection.pragma("synchronous", "full")
-        self.connection.set_busy_timeout(10_000)
+        _prepare(self.connection)  # a crash may have come between the creation of the file and of its table
         # Checkpoints flush the file and take as long as the disk likes; they run in a thread, not inside a commit.
         self.connection.set_wal_hook(self._log_grew)
         self._log_pages = 0
@@ -166,7 +170,7 @@ class HotFile:
         """
         if self.checkpoint_due():
             self._checkpointed = self._log_pages
-            await asyncio.to_thread(_checkpoint, self.path)
+            await in_thread(lambda: _checkpoint(self.path))
 
     def close(self) -> None:
         """Close the file."""

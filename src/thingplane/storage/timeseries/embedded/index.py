@@ -60,12 +60,14 @@ class HotIndex:
             for begin in range(first, last, step):
                 if coming[begin] > top.end or top.complete(coming[begin]):
                     return
-                yield _within(rows, earliest, begin, min(begin + step, last), top.end)
+                if found := _within(rows, earliest, begin, min(begin + step, last), top.end):
+                    yield found
         else:
             for stop in range(last, first, -step):
                 if top.complete(running[stop - 1]):
                     return
-                yield _within(rows, earliest, max(first, stop - step), stop, top.end)
+                if found := _within(rows, earliest, max(first, stop - step), stop, top.end):
+                    yield found
 
 
 def _within(rows: "array[int]", earliest: "array[int]", begin: int, stop: int, end: int) -> "array[int]":

@@ -32,8 +32,8 @@ def hot_name(generation: int) -> str:
 
 
 def hot_generations(directory: Path) -> list[int]:
-    """Return the generations of the hot files that exist, oldest first."""
-    return sorted(int(path.name[4:-8]) for path in directory.glob("hot-*.sqlite3"))
+    """Return the generations of the hot files that exist, or whose log does, oldest first."""
+    return sorted({int(path.name[4:].partition(".")[0]) for path in directory.glob("hot-*.sqlite3*")})
 
 
 @lru_cache(maxsize=4096)
