@@ -153,3 +153,11 @@ def test_unreachable_database_is_named_without_its_password(tmp_path: Path) -> N
         line = failed_start(tmp_path / "data", database_url=url)
     assert "database" in line
     assert "hush" not in line
+
+
+def test_wrong_database_is_named_without_its_password(tmp_path: Path, postgres_server_url: str) -> None:
+    url = postgres_server_url.replace("thingplane@", "thingplane:hush@") + "/nothing"
+    line = failed_start(tmp_path / "data", database_url=url)
+    assert "metadata database" in line
+    assert '"nothing"' in line
+    assert "hush" not in line

@@ -79,7 +79,11 @@ class Node:
         database = Database(metadata_url(settings.data_dir, settings.database_url))
         self._on_stop("metadata database", database.close)
         exclusive = ExclusiveUse(database)
-        await exclusive.acquire()
+        try:
+            await exclusive.acquire()
+        except OSError as error:
+            # The first connection: the reason alone would not say what refused it.
+            raise StartError(f"the metadata database can't be used: {_reason(error)}") from error
         self._on_stop("database lock", exclusive.release)
         await migrate(database)
         clock = SystemClock()

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -99,7 +100,7 @@ def postgres_server() -> Iterator[str]:
             _wait_until_ready(binaries, port, server, log)
             yield f"postgresql://thingplane@127.0.0.1:{port}"
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # SIGTERM would wait for clients that a failed test left behind
             server.wait(30)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -199,7 +199,7 @@ def test_device_answers_rrpc_on_a_custom_topic(bench: Bench) -> None:
         request = models.RRpcRequest(
             **bench.names, topic=topic, timeout=5000, request_base_64byte=base64.b64encode(b"ping").decode()
         )
-        body = bench.cloud.rrpc(request).body
+        body = bench.cloud.r_rpc(request).body
         assert body.success, body
         assert body.rrpc_code == "SUCCESS"
         assert base64.b64decode(body.payload_base_64byte) == b"gnip"
