@@ -1,6 +1,7 @@
 """A device on a real socket, packet by packet."""
 
 import asyncio
+import contextlib
 import ssl
 from typing import Any, Self, TypeVar
 
@@ -49,8 +50,8 @@ class Client:
         cls, world: World, *, version: int = 4, secure: ssl.SSLContext | None = None, port: int | None = None
     ) -> Self:
         where = world.ports.mqtt if port is None else port
-        name = {} if secure is None else {"server_hostname": "localhost"}
-        client = cls(*await asyncio.open_connection("127.0.0.1", where, ssl=secure, **name), version)
+        name = None if secure is None else "localhost"
+        client = cls(*await asyncio.open_connection("127.0.0.1", where, ssl=secure, server_hostname=name), version)
         world.closings.append(client.abort)
         return client
 
@@ -128,6 +129,19 @@ class Client:
         self.send(Disconnect(properties=properties))
         assert await self.closed() == []
         self.close()
+
+    def stop_reading(self) -> None:
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    def finish(self) -> None:
+        """Send nothing more."""
+        self._writer.write_eof()
+
+    async def ended(self) -> None:
+        """Return when the server has closed, whatever it sent before."""
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionError):
+                await self._reader.read()
 
     def close(self) -> None:
         self._writer.close()

@@ -1,6 +1,7 @@
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -40,8 +41,12 @@ async def start(embedded: Database) -> AsyncIterator[StartWorld]:
     """Starts gateways with given settings."""
     worlds: list[World] = []
 
-    async def start_one(**settings: object) -> World:
-        world = await start_world(embedded, GatewaySettings(**{"tick": 0.02, **settings}))  # type: ignore[arg-type]
+    async def start_one(
+        *, ssl_context: ssl.SSLContext | None = None, ports: tuple[int, int] = (0, 0), **settings: Any
+    ) -> World:
+        world = await start_world(
+            embedded, GatewaySettings(**{"tick": 0.02, **settings}), ports=ports, ssl_context=ssl_context
+        )
         worlds.append(world)
         return world
 

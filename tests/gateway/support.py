@@ -1,6 +1,8 @@
 """Stand-ins for the slices, and devices on real sockets."""
 
+import asyncio
 import hmac
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -63,10 +65,10 @@ class FakePermissions:
 class FakeTopics:
     is_cached: bool = True
 
-    def cached(self, product_id: int) -> FakePermissions | None:
+    def cached(self, _product_id: int) -> FakePermissions | None:
         return FakePermissions() if self.is_cached else None
 
-    async def permissions(self, product_id: int) -> FakePermissions:
+    async def permissions(self, _product_id: int) -> FakePermissions:
         return FakePermissions()
 
 
@@ -126,7 +128,14 @@ class World:
         uplink.reply()
 
 
-async def start_world(database: Database, settings: GatewaySettings | None = None, *, advance: float = 0) -> World:
+async def start_world(
+    database: Database,
+    settings: GatewaySettings | None = None,
+    *,
+    advance: float = 0,
+    ports: tuple[int, int] = (0, 0),
+    ssl_context: ssl.SSLContext | None = None,
+) -> World:
     devices, topics, series, bus, clock = FakeDevices(), FakeTopics(), FakeSeries(), LocalBus(), FakeClock()
     clock.advance(advance)
     devices.add(FakeDevice(1), FakeDevice(2, "sensor-02"))
@@ -141,10 +150,17 @@ async def start_world(database: Database, settings: GatewaySettings | None = Non
         clock=clock,
         settings=settings or GatewaySettings(tick=0.02),
     )
-    ports = await gateway.start("127.0.0.1", 0, 0)
-    world = World(gateway, ports, devices, topics, series, table, bus, clock, database)
+    bound = await gateway.start("127.0.0.1", *ports, ssl_context)
+    world = World(gateway, bound, devices, topics, series, table, bus, clock, database)
     table.add("thing/event/property/post", world.post)
     return world
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait at most five seconds for something that the loop does on its own."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.001)
 
 
 def password(device: str = "sensor-01", cid: str = "sn0001", secret: str = SECRET) -> str:

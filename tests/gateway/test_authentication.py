@@ -104,7 +104,14 @@ def test_user_names_of_another_form_are_refused_with_code_4(username: str | None
 
 @pytest.mark.parametrize(
     "parameters",
-    ["authType=register", "authType=regnwl,securemode=-2", "authType=connwl", "authtype=id2", "securemode=-1", "securemode=8"],
+    [
+        "authType=register",
+        "authType=regnwl,securemode=-2",
+        "authType=connwl",
+        "authtype=id2",
+        "securemode=-1",
+        "securemode=8",
+    ],
 )
 def test_other_ways_of_authentication_are_refused_with_code_4(parameters: str) -> None:
     with pytest.raises(RefusedError) as refusal:

@@ -1,6 +1,7 @@
 """Connections that are accepted, refused, taken over and ended."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from structlog.testing import LogCapture
@@ -47,26 +48,26 @@ async def test_mqtt_5_clients_are_told_the_documented_limits(world: World) -> No
 
 
 @pytest.mark.parametrize(
-    ("fields", "code", "code_5", "reason"),
+    ("fields", "codes", "reason"),
     [
-        ({"client_id": "x" * 65}, 2, 0x85, "client_id"),
-        ({"keepalive": 29}, 2, 0x85, "keepalive"),
-        ({"keepalive": 0}, 2, 0x85, "keepalive"),
-        ({"keepalive": 1201}, 2, 0x85, "keepalive"),
-        ({"password": b"0" * 64}, 4, 0x86, "signature"),
-        ({"password": None}, 4, 0x86, "signature"),
-        ({"username": f"sensor-99&{PRODUCT_KEY}"}, 4, 0x86, "unknown"),
-        ({"username": "sensor-01"}, 4, 0x86, "username"),
-        ({"client_id": "sn0001|authType=register|"}, 4, 0x86, "auth_type"),
+        ({"client_id": "x" * 65}, (2, 0x85), "client_id"),
+        ({"keepalive": 29}, (2, 0x85), "keepalive"),
+        ({"keepalive": 0}, (2, 0x85), "keepalive"),
+        ({"keepalive": 1201}, (2, 0x85), "keepalive"),
+        ({"password": b"0" * 64}, (4, 0x86), "signature"),
+        ({"password": None}, (4, 0x86), "signature"),
+        ({"username": f"sensor-99&{PRODUCT_KEY}"}, (4, 0x86), "unknown"),
+        ({"username": "sensor-01"}, (4, 0x86), "username"),
+        ({"client_id": "sn0001|authType=register|"}, (4, 0x86), "auth_type"),
     ],
 )
 @pytest.mark.parametrize("is_cached", [True, False])
 async def test_refusals_have_the_documented_codes(
-    world: World, fields: dict[str, object], code: int, code_5: int, reason: str, is_cached: bool
+    world: World, fields: dict[str, Any], codes: tuple[int, int], reason: str, is_cached: bool
 ) -> None:
     if not is_cached:
         world.devices.uncached.add("sensor-01")
-    for version, expected in ((4, code), (5, code_5)):
+    for version, expected in zip((4, 5), codes, strict=True):
         client = await Client.open(world, version=version)
         connack = await client.connect(**fields)
         assert connack.code == expected
@@ -184,7 +185,7 @@ async def test_a_failing_look_up_answers_that_the_server_is_unavailable(world: W
     async def broken_find(_product_key: str, _name: str) -> FakeDevice | None:
         raise OSError("database")
 
-    world.devices.find = broken_find  # type: ignore[method-assign]
+    world.devices.find = broken_find  # type: ignore[assignment,method-assign]
     assert (await (await Client.open(world)).connect()).code == 3
     assert "connection could not be decided" in [line["event"] for line in logs.entries]
 
@@ -198,5 +199,5 @@ async def test_stopping_tells_mqtt_5_clients_and_closes_all(world: World) -> Non
     assert disconnect.reason == 0x8B
     assert await old.closed() == []
     await stopping
-    with pytest.raises(OSError, match="refused|Connect call failed"):
+    with pytest.raises(OSError, match=r"refused|Connect call failed"):
         await Client.open(world)

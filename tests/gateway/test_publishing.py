@@ -6,7 +6,7 @@ from structlog.testing import LogCapture
 
 from tests.gateway.client import Client
 from tests.gateway.conftest import StartWorld
-from tests.gateway.support import PRODUCT_KEY, World
+from tests.gateway.support import PRODUCT_KEY, World, until
 from thingplane.alink import Uplink
 from thingplane.mqtt.packets import Puback, Publish
 
@@ -34,11 +34,9 @@ async def test_nothing_is_answered_before_the_commit(world: World) -> None:
     client = await Client.connected(world)
     world.series.is_held = True
     client.send(Publish(POST, b'{"id":"1","params":{}}', 1, packet_id=1))
-    while not world.series.held:
-        await asyncio.sleep(0.001)
+    await until(lambda: bool(world.series.held))
     client.send(Publish(POST, b'{"id":"2","params":{}}', 1, packet_id=2))
-    while len(world.seen) < 2:
-        await asyncio.sleep(0.001)
+    await until(lambda: len(world.seen) == 2)
     assert client.buffered() == b""
     world.series.release()
     packets = [await client.receive() for _ in range(4)]
@@ -88,8 +86,7 @@ async def test_a_handler_that_waits_holds_back_the_answers_behind_it(world: Worl
     )
     first = [await client.receive() for _ in range(2)]
     client.send(Publish(POST, b'{"id":"4","params":{}}', 1, packet_id=4))
-    while len(world.seen) < 3:
-        await asyncio.sleep(0.001)
+    await until(lambda: len(world.seen) == 3)
     gate.set()
     rest = [await client.receive() for _ in range(6)]
     acks = [item.packet_id for item in first + rest if isinstance(item, Puback)]
@@ -122,7 +119,7 @@ async def test_an_unexpected_exception_is_logged_and_answered_with_500(world: Wo
         uplink.reply()
         raise ZeroDivisionError
 
-    async def broken_later(uplink: Uplink) -> None:
+    async def broken_later(_uplink: Uplink) -> None:
         raise LookupError
 
     world.table.add("thing/a", broken)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -88,7 +89,7 @@ async def test_messages_of_qos_1_wait_for_a_session_that_is_kept(world: World) -
 @pytest.mark.parametrize("version", [4, 5])
 async def test_sessions_and_messages_survive_a_restart_of_the_node(world: World, version: int) -> None:
     properties = Properties(session_expiry_interval=3600) if version == 5 else None
-    terms = {"clean_start": False, "properties": properties}
+    terms: dict[str, Any] = {"clean_start": False, "properties": properties}
     client = await Client.connected(world, version=version, **terms)
     await client.subscribe(GET, SYS + "thing/service/#")
     await client.unsubscribe(SYS + "thing/service/+", SYS + "thing/service/#")
@@ -159,9 +160,7 @@ async def test_sessions_expire_while_the_node_runs_and_while_it_does_not(world: 
     await (await Client.connected(world, "sensor-02", clean_start=False)).disconnect()
     assert (await settled(world))[0] == 2
     world.clock.advance(7 * 86_400 + 5)
-    async with asyncio.timeout(5):
-        while world.gateway.reading()["mqtt_kept_sessions"]:
-            await asyncio.sleep(0.01)
+    await until(lambda: not world.gateway.reading()["mqtt_kept_sessions"])
     assert await settled(world) == (0, 0, 0)
 
     await (await Client.connected(world, clean_start=False)).disconnect()

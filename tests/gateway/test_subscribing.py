@@ -105,7 +105,10 @@ async def test_permissions_that_are_not_in_memory_are_waited_for_in_order(world:
 
 async def test_shared_filters_are_checked_without_their_group(world: World) -> None:
     client = await Client.connected(world, version=5)
-    assert await client.subscribe(f"$share/g/{OWN}/user/get", f"$share/g//{PRODUCT_KEY}/sensor-02/user/get") == [1, 0x87]
+    assert await client.subscribe(f"$share/g/{OWN}/user/get", f"$share/g//{PRODUCT_KEY}/sensor-02/user/get") == [
+        1,
+        0x87,
+    ]
 
 
 async def test_at_most_eight_filters_in_one_packet(world: World) -> None:

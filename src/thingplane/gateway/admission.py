@@ -6,7 +6,8 @@ from collections import Counter
 import structlog
 
 from thingplane.gateway.authentication import Credentials, RefusedError, check_signature, read_credentials
-from thingplane.gateway.connection import Connection, Hub
+from thingplane.gateway.connection import Connection
+from thingplane.gateway.hub import Hub
 from thingplane.gateway.ports import ConnectingDevice, Devices, Topics
 from thingplane.gateway.registry import Registry
 from thingplane.gateway.sessions import Sessions

@@ -3,20 +3,17 @@
 import asyncio
 from collections import deque
 from functools import partial
-from typing import Protocol, cast
+from typing import cast
 
 import structlog
 
 from thingplane.alink import Uplink
-from thingplane.clock import Clock
-from thingplane.gateway.deadlines import Deadlines
-from thingplane.gateway.metrics import Counters
+from thingplane.gateway.hub import Hub
 from thingplane.gateway.ports import ConnectingDevice
 from thingplane.gateway.sessions import DeviceState
-from thingplane.gateway.settings import GatewaySettings
-from thingplane.mqtt import Broker, Link, ReasonCode
+from thingplane.gateway.transport import Transport, Upper
+from thingplane.mqtt import Link, ReasonCode
 from thingplane.mqtt.packets import Publish
-from thingplane.storage.timeseries import GroupCommit
 
 _log = structlog.get_logger(__name__)
 
@@ -24,66 +21,7 @@ _HIGH_WATER = 65_536
 """Bytes waiting from which on a device counts as not reading: QoS 0 is dropped, QoS 1 waits in the session."""
 
 
-class Transport(Protocol):
-    """What a connection needs of TCP, TLS or a WebSocket."""
-
-    def write(self, data: bytes) -> None: ...
-    def close(self) -> None: ...
-    def abort(self) -> None: ...
-    def get_write_buffer_size(self) -> int: ...
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
-
-
-class Hub:
-    """What connections share."""
-
-    __slots__ = ("_emptied", "broker", "clock", "closing", "commit", "counters", "deadlines", "open", "settings")
-
-    def __init__(
-        self, broker: Broker, commit: GroupCommit, clock: Clock, counters: Counters, settings: GatewaySettings
-    ) -> None:
-        self.broker = broker
-        self.commit = commit
-        self.clock = clock
-        self.counters = counters
-        self.settings = settings
-        self.deadlines = Deadlines(settings.connect_timeout)
-        self.open: set[Connection] = set()
-        self.closing: dict[Connection, float] = {}
-        """Connections whose transport was told to close, oldest first, and when (s of the clock)."""
-        self._emptied: asyncio.Event | None = None
-
-    def entered(self, connection: "Connection") -> None:
-        """Take note of a connection whose transport is ready."""
-        self.open.add(connection)
-
-    def left(self, connection: "Connection") -> None:
-        """Take note of a connection whose transport is gone."""
-        self.open.discard(connection)
-        self.closing.pop(connection, None)
-        if not self.open and self._emptied is not None:
-            self._emptied.set()
-
-    async def emptied(self) -> None:
-        """Return when no connection is left."""
-        if self.open:
-            self._emptied = asyncio.Event()
-            await self._emptied.wait()
-
-    def tick(self) -> None:
-        """Let time pass: about once a second."""
-        now = self.clock.monotonic()
-        self.broker.tick(now)
-        self.deadlines.expire(now)
-        for connection, since in list(self.closing.items()):
-            if since + self.settings.connect_timeout > now:
-                break
-            connection.abort()
-
-
-class Connection(asyncio.Protocol):
+class Connection(Upper):
     """One connection of a device.
 
     Messages are handled as they are read. What their handlers appended to the history is committed once for all
@@ -142,14 +80,10 @@ class Connection(asyncio.Protocol):
 
     # Transport
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.attach(cast("asyncio.Transport", transport))
-
     def attach(self, transport: Transport) -> None:
-        """Start with a transport that is ready."""
         self._transport = transport
         transport.set_write_buffer_limits(high=_HIGH_WATER)
-        self._hub.entered(self)
+        self._hub.begin(self)
 
     def data_received(self, data: bytes) -> None:
         self.link.receive_data(data)
@@ -164,7 +98,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio passes it
         self._transport = None
-        self._hub.left(self)
+        self._hub.end(self)
         self.link.connection_lost()
 
     def pause_writing(self) -> None:
@@ -199,14 +133,14 @@ class Connection(asyncio.Protocol):
                 return
         if self.link.closing:
             transport.close()
-            # A peer that does not read would keep a closing transport for ever.
-            self._hub.closing.setdefault(self, self._hub.clock.monotonic())
+            self._hub.close(self)
 
     def _overflow(self, transport: Transport) -> None:
         self._hub.counters.overflows += 1
         _log.warning(
             "device does not read, connection closed", device=self.identity, waiting=self._hub.settings.write_buffer
         )
+        self._transport = None  # the loop tells of the loss only later
         transport.abort()
 
     # Answers

@@ -8,7 +8,8 @@ import structlog
 
 from thingplane.alink import Code
 from thingplane.gateway.admission import Admission
-from thingplane.gateway.connection import Connection, Hub
+from thingplane.gateway.connection import Connection
+from thingplane.gateway.hub import Hub
 from thingplane.gateway.ports import TopicPermissions, Topics
 from thingplane.gateway.registry import Registry
 from thingplane.gateway.sessions import Sessions

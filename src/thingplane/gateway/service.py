@@ -9,10 +9,10 @@ from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.devices.service import DeviceDeleted, DeviceDisabled
 from thingplane.gateway.admission import Admission
-from thingplane.gateway.connection import Hub
 from thingplane.gateway.downlink import GatewayDownlink
+from thingplane.gateway.hub import Hub
 from thingplane.gateway.journal import Journal
-from thingplane.gateway.listener import Listener
+from thingplane.gateway.listener import listen
 from thingplane.gateway.metrics import Counters
 from thingplane.gateway.policy import PlatformPolicy
 from thingplane.gateway.ports import Devices, Topics
@@ -89,7 +89,7 @@ class Gateway:
         self._broker = self._sessions.broker = Broker(policy, clock.monotonic())
         self._hub = policy.hub = Hub(self._broker, commit, clock, self._counters, settings)
         self._commit = commit
-        self._listeners: list[Listener] = []
+        self._servers: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
         self._purging: asyncio.Task[None] | None = None
         self._next_purge = 0.0
@@ -122,13 +122,11 @@ class Gateway:
                 if port is None:
                     ports.append(0)
                     continue
-                listener = Listener(self._hub, ssl_context)
-                ports.append(await listener.start(host, port))
-                self._listeners.append(listener)
+                server, bound = await listen(self._hub, host, port, ssl_context)
+                self._servers.append(server)
+                ports.append(bound)
         except OSError:
-            for listener in self._listeners:
-                listener.stop()
-            self._listeners.clear()
+            self._stop_listening()
             raise
         self._next_purge = self._hub.clock.monotonic() + _PURGE_EVERY
         self._tick()
@@ -136,10 +134,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """Stop accepting, finish what was received, close all connections; sessions stay for the next start."""
-        for listener in self._listeners:
-            listener.stop()
-        for listener in self._listeners:
-            await listener.close()
+        self._stop_listening()
         await self._admission.close()
         await self._uplinks.close()
         await self._commit.durable()
@@ -150,6 +145,12 @@ class Gateway:
         if self._purging is not None:
             await asyncio.wait([self._purging])
         await self._journal.close()
+
+    def _stop_listening(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        self._hub.reject_all()
 
     async def _say_goodbye(self) -> None:
         try:

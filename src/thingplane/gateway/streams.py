@@ -1,11 +1,13 @@
-"""What lies between a socket and a connection: TLS whose content is not known yet, and WebSocket."""
+"""What lies between a socket and a connection: telling protocols apart by their first byte, and WebSocket."""
 
 import asyncio
-from collections.abc import Callable
+import ssl
 from typing import cast
 
-from thingplane.gateway.connection import Connection, Hub
-from thingplane.gateway.deadlines import Deadline
+from thingplane.gateway.connection import Connection
+from thingplane.gateway.hub import Hub
+from thingplane.gateway.tls import TlsStream
+from thingplane.gateway.transport import Transport, Upper
 from thingplane.gateway.websocket import WebSocketServer, binary_frame
 
 CONNECT_BYTE = 0x10
@@ -16,60 +18,63 @@ GET_BYTE = 0x47
 """``G`` of ``GET``, the first byte of a WebSocket handshake."""
 
 
-def protocol_for(first: int, hub: Hub, ip: str, *, secure: bool) -> Callable[[], asyncio.Protocol] | None:
-    """Return what makes the protocol of a stream that begins with this byte; None for unknown ones."""
+def upper_for(first: int, hub: Hub, ip: str, *, secure: bool) -> Upper | None:
+    """Return what takes a stream that begins with this byte; None for unknown ones."""
     if first == CONNECT_BYTE:
-        return lambda: Connection(hub, ip, secure=secure)
+        return Connection(hub, ip, secure=secure)
     if first == GET_BYTE:
-        return lambda: WebSocketStream(Connection(hub, ip, secure=secure))
+        return WebSocketStream(Connection(hub, ip, secure=secure))
     return None
 
 
-class TlsEntrance(asyncio.Protocol):
-    """A TLS connection until its first byte tells what it carries."""
+class Entrance(asyncio.Protocol):
+    """A new connection until its first byte tells what it carries."""
 
-    __slots__ = ("_deadline", "_hub", "_ip", "_transport")
+    __slots__ = ("_hub", "_ssl", "_transport")
 
-    def __init__(self, hub: Hub, ip: str) -> None:
+    def __init__(self, hub: Hub, ssl_context: ssl.SSLContext | None) -> None:
         self._hub = hub
-        self._ip = ip
+        self._ssl = ssl_context
         self._transport: asyncio.Transport | None = None
-        self._deadline: Deadline | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._deadline = self._hub.deadlines.add(self._hub.clock.monotonic(), self._expire)
+        self._hub.enter(self)
 
     def data_received(self, data: bytes) -> None:
         transport = self._transport
         if transport is None:
             return
-        self._settle()
-        make = protocol_for(data[0], self._hub, self._ip, secure=True)
-        if make is None:
-            self._hub.counters.rejected["protocol"] += 1
-            transport.abort()
+        self._hub.entered(self)
+        peer = transport.get_extra_info("peername")
+        ip = peer[0] if peer else ""
+        upper: Upper | None
+        if data[0] == TLS_BYTE and self._ssl is not None:
+            hub = self._hub
+            upper = TlsStream(hub, self._ssl, lambda first: upper_for(first, hub, ip, secure=True))
+        else:
+            upper = upper_for(data[0], self._hub, ip, secure=False)
+        if upper is None:
+            self.reject("protocol")
             return
-        protocol = make()
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        protocol.data_received(data)
+        self._transport = None
+        transport.set_protocol(upper)
+        upper.attach(transport)
+        upper.data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio passes it
-        self._settle()
-
-    def _settle(self) -> None:
+        self._hub.entered(self)
         self._transport = None
-        if self._deadline is not None:
-            self._deadline.cancel()
 
-    def _expire(self) -> None:
+    def reject(self, reason: str) -> None:
+        """Drop the connection."""
+        self._hub.counters.rejected[reason] += 1
         if self._transport is not None:
-            self._hub.counters.rejected["silent"] += 1
             self._transport.abort()
+            self._transport = None
 
 
-class WebSocketStream(asyncio.Protocol):
+class WebSocketStream(Upper):
     """Carries a connection over WebSocket: protocol towards the socket, transport towards the connection."""
 
     __slots__ = ("_connection", "_server", "_transport")
@@ -77,12 +82,12 @@ class WebSocketStream(asyncio.Protocol):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._server = WebSocketServer()
-        self._transport: asyncio.Transport | None = None
+        self._transport: Transport | None = None
 
     # Towards the socket
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+    def attach(self, transport: Transport) -> None:
+        self._transport = transport
         self._connection.attach(self)
 
     def data_received(self, data: bytes) -> None:

@@ -1,0 +1,94 @@
+"""What connections share, and the time-outs that need no timer: everything in a queue waits equally long."""
+
+import asyncio
+from typing import Protocol
+
+from thingplane.clock import Clock
+from thingplane.gateway.metrics import Counters
+from thingplane.gateway.settings import GatewaySettings
+from thingplane.mqtt import Broker
+from thingplane.storage.timeseries import GroupCommit
+
+
+class Entering(Protocol):
+    """A connection that has not yet shown what it is."""
+
+    def reject(self, reason: str) -> None:
+        """Drop it, counting the reason."""
+
+
+class Leaving(Protocol):
+    """A connection of a device."""
+
+    def abort(self) -> None:
+        """Drop it without sending what is left."""
+
+
+class Hub:
+    """What connections share."""
+
+    __slots__ = ("_closing", "_emptied", "_entering", "broker", "clock", "commit", "counters", "open", "settings")
+
+    def __init__(
+        self, broker: Broker, commit: GroupCommit, clock: Clock, counters: Counters, settings: GatewaySettings
+    ) -> None:
+        self.broker = broker
+        self.commit = commit
+        self.clock = clock
+        self.counters = counters
+        self.settings = settings
+        self.open: set[Leaving] = set()
+        """Connections that carry MQTT."""
+        # Both oldest first, with s of the clock.
+        self._entering: dict[Entering, float] = {}
+        self._closing: dict[Leaving, float] = {}
+        self._emptied: asyncio.Event | None = None
+
+    def enter(self, newcomer: Entering) -> None:
+        """Take note of a connection that has to show what it is in time."""
+        self._entering[newcomer] = self.clock.monotonic()
+
+    def entered(self, newcomer: Entering) -> None:
+        """Take note that it has, or that it is gone."""
+        self._entering.pop(newcomer, None)
+
+    def begin(self, connection: Leaving) -> None:
+        """Take note of a connection that carries MQTT."""
+        self.open.add(connection)
+
+    def close(self, connection: Leaving) -> None:
+        """Take note that a connection was told to close: a peer that does not read would keep it for ever."""
+        self._closing.setdefault(connection, self.clock.monotonic())
+
+    def end(self, connection: Leaving) -> None:
+        """Take note that a connection is gone."""
+        self.open.discard(connection)
+        self._closing.pop(connection, None)
+        if not self.open and self._emptied is not None:
+            self._emptied.set()
+
+    async def emptied(self) -> None:
+        """Return when no connection is left."""
+        if self.open:
+            self._emptied = asyncio.Event()
+            await self._emptied.wait()
+
+    def reject_all(self) -> None:
+        """Drop the connections that have not shown yet what they are."""
+        for newcomer in list(self._entering):
+            newcomer.reject("shutdown")
+        self._entering.clear()
+
+    def tick(self) -> None:
+        """Let time pass: about once a second."""
+        now = self.clock.monotonic()
+        self.broker.tick(now)
+        over = now - self.settings.connect_timeout
+        while self._entering and next(iter(self._entering.values())) <= over:
+            newcomer = next(iter(self._entering))
+            del self._entering[newcomer]
+            newcomer.reject("silent")
+        while self._closing and next(iter(self._closing.values())) <= over:
+            connection = next(iter(self._closing))
+            del self._closing[connection]
+            connection.abort()

@@ -1,0 +1,156 @@
+"""TLS of the server side between two layers, on memory buffers.
+
+The loop's own TLS can't begin with bytes that were already read, which telling TLS from plain MQTT on one port needs.
+"""
+
+import contextlib
+import ssl
+from collections.abc import Callable
+
+import structlog
+
+from thingplane.gateway.hub import Hub
+from thingplane.gateway.transport import Transport, Upper
+
+_log = structlog.get_logger(__name__)
+
+_RECORD = 16_384
+"""Most bytes of payload in one TLS record."""
+
+
+class TlsStream(Upper):
+    """One TLS connection: protocol towards the socket, transport towards what it carries.
+
+    What it carries is chosen by the first decrypted byte.
+    """
+
+    __slots__ = ("_choose", "_closing", "_hub", "_incoming", "_is_shaken", "_outgoing", "_tls", "_transport", "_upper")
+
+    def __init__(self, hub: Hub, context: ssl.SSLContext, choose: Callable[[int], Upper | None]) -> None:
+        """Begin.
+
+        Args:
+            hub: what connections share.
+            context: server side.
+            choose: returns what takes a stream that begins with this byte, None if nothing does.
+        """
+        self._hub = hub
+        self._choose: Callable[[int], Upper | None] | None = choose
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._is_shaken = False  # the handshake is done
+        self._closing = False
+        self._transport: Transport | None = None
+        self._upper: Upper | None = None
+
+    # Towards the socket
+
+    def attach(self, transport: Transport) -> None:
+        self._transport = transport
+        self._hub.enter(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        self._incoming.write(data)
+        try:
+            if not self._is_shaken:
+                self._tls.do_handshake()
+                self._is_shaken = True
+            while not self._closing:
+                payload = self._tls.read(_RECORD)
+                if not payload:
+                    self.close()
+                    return
+                self._pass_on(payload)
+        except ssl.SSLWantReadError:
+            self._flush()
+        except ssl.SSLError as error:
+            self._flush()  # the alert
+            _log.debug("TLS failed", error=str(error))
+            self.reject("tls")
+
+    def _pass_on(self, payload: bytes) -> None:
+        upper = self._upper
+        if upper is None and self._choose is not None:
+            upper = self._upper = self._choose(payload[0])
+            self._choose = None
+            if upper is None:
+                self.reject("protocol")
+                return
+            self._hub.entered(self)
+            upper.attach(self)
+        if upper is not None:
+            upper.data_received(payload)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._hub.entered(self)
+        self._transport = None
+        if self._upper is not None:
+            self._upper.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        if self._upper is not None:
+            self._upper.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._upper is not None:
+            self._upper.resume_writing()
+
+    def reject(self, reason: str) -> None:
+        """Drop the connection; what it carries learns of it as of any loss."""
+        if self._upper is None:
+            self._hub.counters.rejected[reason] += 1
+        self._closing = True
+        if self._transport is not None:
+            # What has been said, such as an alert, may still leave.
+            self._transport.close()
+
+    def _flush(self) -> None:
+        if self._outgoing.pending and self._transport is not None:
+            self._transport.write(self._outgoing.read())
+
+    # Towards what it carries
+
+    def write(self, data: bytes) -> None:
+        if self._transport is None or self._closing:
+            return
+        try:
+            sent = self._tls.write(data)
+            while sent < len(data):
+                sent += self._tls.write(data[sent:])
+        except ssl.SSLError as error:
+            _log.debug("TLS failed", error=str(error))
+            self.abort()
+        else:
+            self._transport.write(self._outgoing.read())
+
+    def close(self) -> None:
+        if self._transport is None or self._closing:
+            return
+        self._closing = True
+        # The peer's goodbye is not waited for; before the handshake there is none to say.
+        with contextlib.suppress(ssl.SSLError):
+            self._tls.unwrap()
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def get_write_buffer_size(self) -> int:
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        if self._transport is not None:
+            self._transport.set_write_buffer_limits(high, low)
+
+    def pause_reading(self) -> None:
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._transport is not None:
+            self._transport.resume_reading()
