@@ -15,8 +15,9 @@ from thingplane.cloud.client import CallError
 from thingplane.cloud.conformance import violations
 from thingplane.cloud.registry import OPERATIONS
 from thingplane.devices.service import Device, DeviceService
-from thingplane.groups.service import GroupService
+from thingplane.groups.service import GroupLimits, GroupService
 from thingplane.products.service import Product, ProductService
+from thingplane.storage.database import Database
 
 DYNAMIC = "LINK_PLATFORM_DYNAMIC"
 CREATED = "2023-11-14T22:13:20.000Z"
@@ -349,11 +350,12 @@ async def test_a_device_in_ten_groups_is_counted_and_not_added(api: Api, registe
 
 
 async def test_a_group_that_would_hold_too_many_devices_refuses_the_batch(
-    api: Api, groups: GroupService, register: Register
+    database: Database, clock: FakeClock, products: ProductService, devices: DeviceService, register: Register
 ) -> None:
+    small = GroupService(database, clock, devices, GroupLimits(devices=1))
+    api = Api(Services(products, devices, small), clock=clock)
     group_id = await create(api)
     two = await register(2)
-    groups.members._limits = type(groups.members._limits)(devices=1)
     refused = await code(api, "BatchAddDeviceGroupRelations", GroupId=group_id, Device=named(*two))
     assert refused == "iot.group.BindGroupRelationFailed"
     assert (await api.call("QueryDeviceListByDeviceGroup", GroupId=group_id))["Total"] == 0
