@@ -21,6 +21,7 @@ from thingplane.gateway.metrics import HELP as GATEWAY_HELP
 from thingplane.gateway.ports import Devices
 from thingplane.gateway.service import Gateway
 from thingplane.gateway.settings import GatewaySettings
+from thingplane.groups.service import GroupService
 from thingplane.health import Health
 from thingplane.instances.service import InstanceDirectory
 from thingplane.messaging.service import MessagingService
@@ -84,8 +85,16 @@ class Platform:
         )
         self.models = ThingModelService(database, clock, self.products, bus)
         self.telemetry = TelemetryService(series, commits, self.models, clock, bus)
+        self.groups = GroupService(database, clock, self.devices)
         services = Services(
-            self.access, self.instances, self.products, self.topics, self.devices, self.models, self.telemetry
+            self.access,
+            self.instances,
+            self.products,
+            self.topics,
+            self.devices,
+            self.groups,
+            self.models,
+            self.telemetry,
         )
         table = HandlerTable()
         self.gateway = Gateway(
