@@ -18,9 +18,14 @@ _BODY = (
 
 
 class LoadDevice(asyncio.Protocol):
-    """One connection. A post counts as answered when its PUBACK and the platform's reply are both there."""
+    """One connection. A post counts as answered when its PUBACK and the platform's reply are both there.
 
-    def __init__(self, identity: Identity, *, secure: bool, latencies: "array[float]") -> None:
+    Against a bare broker, which does not reply, the PUBACK is the answer.
+    """
+
+    def __init__(
+        self, identity: Identity, *, secure: bool, latencies: "array[float]", expect_reply: bool = True
+    ) -> None:
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.answered = 0
         self.failed = 0
@@ -28,6 +33,7 @@ class LoadDevice(asyncio.Protocol):
         self.running = False
         self._identity = identity
         self._secure = secure
+        self._expect_reply = expect_reply
         self._latencies = latencies
         self._reader = wire.Reader()
         self._topic = f"/sys/{identity.product_key}/{identity.device_name}/thing/event/property/post".encode()
@@ -60,7 +66,8 @@ class LoadDevice(asyncio.Protocol):
                 else:
                     self.connected.set_result(None)
         now = time.perf_counter()
-        while self.answered < self._acknowledged and self.answered < self._replied:
+        complete = min(self._acknowledged, self._replied) if self._expect_reply else self._acknowledged
+        while self.answered < complete:
             self.answered += 1
             self._latencies.append(now - self._due.pop(0))
             if self.running:
@@ -99,8 +106,17 @@ class Load:
         context: ssl.SSLContext | None = None,
         *,
         at_once: int = 100,
+        expect_reply: bool = True,
     ) -> None:
         """Open all connections.
+
+        Args:
+            identities: the devices.
+            host: where the platform listens.
+            port: and at which port.
+            context: for TLS; None for plain TCP.
+            at_once: connections that are opened at the same time.
+            expect_reply: False for a bare broker, whose PUBACK is the whole answer.
 
         Raises:
             RefusedError: the platform refused a device.
@@ -110,7 +126,9 @@ class Load:
 
         async def open_one(identity: Identity) -> LoadDevice:
             _, device = await loop.create_connection(
-                lambda: LoadDevice(identity, secure=context is not None, latencies=self.latencies),
+                lambda: LoadDevice(
+                    identity, secure=context is not None, latencies=self.latencies, expect_reply=expect_reply
+                ),
                 host,
                 port,
                 ssl=context,

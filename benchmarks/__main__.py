@@ -1,0 +1,63 @@
+"""`python -m benchmarks [NAME…]`: print the figures of a node on this machine beside their goals."""
+
+import argparse
+import resource
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from benchmarks.api import api
+from benchmarks.connections import connections
+from benchmarks.figures import COLUMNS, Figure
+from benchmarks.history import history
+from benchmarks.node import BenchmarkError, Fleet, prepare_fleet
+from benchmarks.posts import latency, posts
+from benchmarks.startup import startup
+from thingplane.cli.output import print_rows
+
+DEVICES: Final = 10_000
+
+BENCHMARKS: Final[dict[str, Callable[[Fleet, int], Iterator[Figure]]]] = {
+    "posts": posts,
+    "latency": latency,
+    "connections": connections,
+    "api": api,
+    "history": history,
+    "startup": startup,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} [default: all]")
+    parser.add_argument("--runs", type=int, default=3, help="how often each is measured [default: 3]")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(BENCHMARKS)
+    if unknown or arguments.runs < 1:
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}" if unknown else "--runs must be positive")
+    _raise_descriptor_limit()
+    rows: list[dict[str, object]] = []
+    failed = False
+    with tempfile.TemporaryDirectory(prefix="thingplane-bench-") as folder:
+        fleet = prepare_fleet(Path(folder) / "data", DEVICES)
+        for name in arguments.names or BENCHMARKS:
+            print(f"{name} …", file=sys.stderr)
+            try:
+                rows.extend(figure.row() for figure in BENCHMARKS[name](fleet, arguments.runs))
+            except BenchmarkError as error:
+                failed = True
+                print(f"{name}: {error}", file=sys.stderr)
+    print_rows(rows, COLUMNS)
+    return 1 if failed else 0
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many connections as the system lets us, here and in the nodes."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
