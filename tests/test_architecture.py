@@ -14,7 +14,7 @@ BASE = {"clock", "ids"}
 
 SLICES = {
     *("access", "instances", "products", "devices", "topics", "things", "telemetry", "messaging"),
-    *("groups", "shadows", "rules", "subscriptions", "ota"),
+    *("groups", "shadows", "rules", "subscriptions", "ota", "topology", "files", "search"),
 }
 
 ROOMS: dict[str, set[str]] = {
@@ -36,8 +36,8 @@ SLICE_IMPORTS = {"cloud", "alink", "storage", "bus", *BASE}
 PUBLIC_IN_SLICES = {"service", "errors"}
 """Of each other, slices see only these modules, and those below."""
 
-SHARED_PARTS = {"devices": {"addressing"}, "things": {"model"}}
-"""How requests name a device, and the thing model's types and validators (pure functions)."""
+SHARED_PARTS = {"devices": {"addressing", "page_token"}, "things": {"model"}}
+"""How requests name a device, the NextToken of lists, and the thing model's types and validators (pure functions)."""
 
 STDLIB_ONLY = {"mqtt", "amqp"}
 EVERYTHING = {"cli", "node", "wiring", "settings", "health", "endpoints"}

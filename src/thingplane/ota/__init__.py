@@ -1,0 +1,1 @@
+"""OTA: which versions of which firmware modules devices run."""

@@ -1,0 +1,1 @@
+"""Cloud API operations of OTA."""

@@ -1,0 +1,103 @@
+"""Versions of firmware modules, as devices report them; also the way in for other slices."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from thingplane.clock import Clock
+from thingplane.devices.service import Device
+from thingplane.ota.tables import ota_module_versions
+from thingplane.storage.database import Database
+
+__all__ = [
+    "DEFAULT_MODULE",
+    "ModuleVersion",
+    "OtaVersionService",
+    # The table itself, for queries of other slices that join it.
+    "ota_module_versions",
+]
+
+DEFAULT_MODULE: Final = "default"
+"""The module that is meant when a device names none."""
+# Far beyond every row, and small enough for the 64-bit integers of both databases.
+_MAX_OFFSET: Final = 2**53
+
+_device = ota_module_versions.c.device_id
+_module = ota_module_versions.c.module
+
+
+class ModuleVersion(msgspec.Struct, frozen=True):
+    """What a device runs of a module."""
+
+    module: str
+    version: str
+
+
+class OtaVersionService:
+    """The reported versions of all devices. They go with their device."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Wire the service.
+
+        Args:
+            database: where versions are kept.
+            clock: tells when they were reported.
+        """
+        self._database = database
+        self._clock = clock
+
+    async def report(self, device: Device, version: str, module: str = DEFAULT_MODULE) -> bool:
+        """Record the version that a device runs of a module.
+
+        Returns:
+            Whether it is another one than before; False also for a device that is gone.
+        """
+        mine = (_device == device.id, _module == module)
+        now = self._clock.now_ms()
+        change = update(ota_module_versions).where(*mine).values(version=version, reported_at=now)
+        row = {"device_id": device.id, "module": module, "version": version, "reported_at": now}
+        async with self._database.write() as connection:
+            before = await connection.scalar(select(ota_module_versions.c.version).where(*mine).with_for_update())
+            if before is None:
+                try:
+                    async with connection.begin_nested():
+                        await connection.execute(insert(ota_module_versions).values(row))
+                except IntegrityError:
+                    # Another report of the same device was quicker, or the device was deleted.
+                    return bool((await connection.execute(change)).rowcount)
+            else:
+                await connection.execute(change)
+        return before != version
+
+    async def of(self, device_id: int) -> dict[str, str]:
+        """Return a device's versions by module."""
+        query = select(_module, ota_module_versions.c.version).where(_device == device_id).order_by(_module)
+        async with self._database.read() as connection:
+            return {row.module: row.version for row in await connection.execute(query)}
+
+    async def of_several(self, device_ids: Sequence[int]) -> dict[int, list[ModuleVersion]]:
+        """Return versions by the devices' keys, ordered by module; devices without versions are absent."""
+        query = select(ota_module_versions).where(_device.in_(device_ids)).order_by(_device, _module)
+        found: dict[int, list[ModuleVersion]] = {}
+        async with self._database.read() as connection:
+            for row in await connection.execute(query):
+                found.setdefault(row.device_id, []).append(ModuleVersion(row.module, row.version))
+        return found
+
+    async def page(self, device_id: int, page: int, size: int) -> tuple[list[ModuleVersion], int]:
+        """Return a page of a device's versions, ordered by module, and the number of all.
+
+        Args:
+            device_id: whose versions.
+            page: number of the page, from 1.
+            size: versions on a page.
+        """
+        query = select(ota_module_versions).where(_device == device_id).order_by(_module)
+        query = query.limit(size).offset(min((page - 1) * size, _MAX_OFFSET))
+        async with self._database.read() as connection:
+            total = (await connection.execute(select(func.count()).where(_device == device_id))).scalar_one()
+            rows = (await connection.execute(query)).all()
+        return [ModuleVersion(row.module, row.version) for row in rows], total

@@ -1,0 +1,1 @@
+"""Topology: which sub-devices reach the platform through which gateway."""

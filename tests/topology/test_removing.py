@@ -1,0 +1,116 @@
+"""RemoveThingTopo, and what happens when a device goes."""
+
+import asyncio
+
+from tests.common.api import Api
+from tests.common.downlink import RecordingDownlink
+from tests.topology.calls import names, refused
+from tests.topology.conftest import Register
+from thingplane.bus import LocalBus
+from thingplane.devices.service import Device, DeviceService
+from thingplane.topology.notices import TopologyNotices
+from thingplane.topology.service import SubDevice, TopologyChanged, TopologyService
+
+
+async def test_a_sub_device_is_detached_from_its_gateway(
+    *,
+    api: Api,
+    topology: TopologyService,
+    gateway: Device,
+    register: Register,
+    notices: TopologyNotices,
+    downlink: RecordingDownlink,
+) -> None:
+    devices = await register(3)
+    await topology.add(gateway, devices, by_gateway=True)
+    named = {"ProductKey": devices[1].product_key, "DeviceName": devices[1].name}
+    assert (await api.call("RemoveThingTopo", **named))["Data"] is True
+    assert await names(api, gateway) == ["meter-0", "meter-2"]
+    await notices.settled()
+    subs = [{"productKey": devices[1].product_key, "deviceName": "meter-1"}]
+    assert [notice["params"] for notice in downlink.received(gateway.id)] == [{"status": 1, "subList": subs}]
+
+
+async def test_a_gateway_loses_all_its_sub_devices_and_no_other(
+    api: Api, topology: TopologyService, gateway: Device, other_gateway: Device, register: Register
+) -> None:
+    devices = await register(4)
+    await topology.add(gateway, devices[:3])
+    await topology.add(other_gateway, devices[3:])
+    assert (await api.call("RemoveThingTopo", IotId=gateway.iot_id))["Data"] is True
+    assert await names(api, gateway) == []
+    assert await names(api, other_gateway) == ["meter-3"]
+
+
+async def test_nothing_to_remove(api: Api, gateway: Device, register: Register) -> None:
+    (device,) = await register(1)
+    for target in (device, gateway):
+        assert await refused(api, "RemoveThingTopo", IotId=target.iot_id) == "iot.device.RemoveTopoRelationFailed"
+        foreign = {"IotId": target.iot_id, "IotInstanceId": "iot-other"}
+        assert await refused(api, "RemoveThingTopo", **foreign) == "iot.device.NotExistedDevice"
+    assert await refused(api, "RemoveThingTopo") == "iot.prod.NullProductKey"
+
+
+async def test_a_deleted_sub_device_leaves_its_gateway_which_is_told(
+    *,
+    api: Api,
+    bus: LocalBus,
+    devices: DeviceService,
+    topology: TopologyService,
+    gateway: Device,
+    register: Register,
+    notices: TopologyNotices,
+    downlink: RecordingDownlink,
+) -> None:
+    first, second = await register(2)
+    await topology.add(gateway, [first, second], by_gateway=True)
+    events: list[TopologyChanged] = []
+    bus.subscribe(TopologyChanged, events.append)
+    await devices.delete(second)
+    assert await names(api, gateway) == ["meter-0"]
+    (event,) = events
+    assert (event.action, event.gateway_id, event.gateway_name) == ("delete", gateway.id, "hub-1")
+    assert event.sub_devices == (SubDevice(second.id, second.iot_id, second.product_key, "meter-1"),)
+    await notices.settled()
+    assert len(downlink.received(gateway.id)) == 1
+
+
+async def test_a_deleted_gateway_frees_its_sub_devices(
+    devices: DeviceService, topology: TopologyService, gateway: Device, register: Register
+) -> None:
+    subs = await register(2)
+    await topology.add(gateway, subs)
+    await devices.delete(gateway)
+    assert [await topology.gateway_of(device.id) for device in subs] == [None, None]
+
+
+async def test_a_device_that_is_added_and_deleted_at_once_leaves_nothing(
+    devices: DeviceService, topology: TopologyService, gateway: Device, register: Register
+) -> None:
+    subs = await register(6)
+    calls = [call for device in subs for call in (topology.add(gateway, [device]), devices.delete(device))]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(result is None or "NotExistedDevice" in str(result) for result in results)
+    assert await topology.sub_devices(gateway) == []
+
+
+async def test_the_gateway_is_told_when_a_sub_device_is_disabled_or_enabled(
+    *,
+    devices: DeviceService,
+    topology: TopologyService,
+    gateway: Device,
+    register: Register,
+    notices: TopologyNotices,
+    downlink: RecordingDownlink,
+) -> None:
+    first, alone = await register(2)
+    await topology.add(gateway, [first], by_gateway=True)
+    await devices.disable(first)
+    await notices.settled()
+    await devices.enable(first)
+    await devices.disable(alone)
+    await notices.settled()
+    subs = [{"productKey": first.product_key, "deviceName": "meter-0"}]
+    told = [notice["params"] for notice in downlink.received(gateway.id)]
+    assert told == [{"status": 8, "subList": subs}, {"status": 2, "subList": subs}]
+    assert len(downlink.sent) == 2
