@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.gateway.client import Client
-from tests.gateway.support import PRODUCT_KEY, World, start_world
+from tests.gateway.support import PRODUCT_KEY, World, start_world, until
 from thingplane.bus import DownlinkMessage
 from thingplane.devices.service import DeviceDeleted
 from thingplane.gateway.settings import GatewaySettings
