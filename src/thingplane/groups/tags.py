@@ -18,15 +18,15 @@ _VALUE = re.compile(r"[\w-]{1,128}")
 
 
 class _Tag(msgspec.Struct):
-    tagKey: str
-    tagValue: str
+    tagKey: str | None = None
+    tagValue: str | None = None
 
 
 _decoder = msgspec.json.Decoder(list[_Tag])
 
 
 def read_tags(text: str) -> dict[str, str]:
-    """Return the tags of a TagString by key (guide 4.9.8, SetDeviceGroupTags).
+    """Return the tags of a TagString by key (guide 4.9.8, SetDeviceGroupTags), without those to delete.
 
     Raises:
         BusinessError: iot.group.InvalidFormattedTagString.
@@ -35,8 +35,10 @@ def read_tags(text: str) -> dict[str, str]:
         tags = _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError):
         raise errors.INVALID_FORMATTED_TAG_STRING() from None
-    good = {tag.tagKey: tag.tagValue for tag in tags if _KEY.fullmatch(tag.tagKey) and _VALUE.fullmatch(tag.tagValue)}
-    if len(good) < len(tags):
+    # "To delete a tag, do not specify a key or value": an entry without one of them names a tag that shall not be.
+    complete = [(tag.tagKey, tag.tagValue) for tag in tags if tag.tagKey and tag.tagValue]
+    good = {key: value for key, value in complete if _KEY.fullmatch(key) and _VALUE.fullmatch(value)}
+    if len(good) < len(complete):
         raise errors.INVALID_FORMATTED_TAG_STRING()
     return good
 
