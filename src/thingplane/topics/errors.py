@@ -23,3 +23,20 @@ TOPIC_TEMPLATE_COUNT_EXCEED_MAX = ErrorCode(
 TOPIC_TEMPLATE_IS_NOT_FOUND = ErrorCode(
     "iot.messagebroker.TopicTemplateIsNotFound", "The instance has no topic category with this id."
 )
+
+NULL_SRC_TOPIC_NAME = ErrorCode("iot.messagebroker.NullSrcTopicName", "The source topic is missing.")
+INVALID_FORMATTED_SRC_TOPIC_NAME = ErrorCode(
+    "iot.messagebroker.InvalidFormattedSrcTopicName",
+    "The source topic is not of the form /{ProductKey}/{DeviceName}/user/… without wildcards.",
+)
+NOT_MATCHED_PRODUCT_KEY_WITH_SRC_TOPIC_OWNER = ErrorCode(
+    "iot.messagebroker.NotMatchedProductKeyWithSrcTopicOwner",
+    "The instance has no product with the key in the source topic.",
+)
+NONE_ELEMENT_DEST_TOPIC_NAME_IN_ARRAY = ErrorCode(
+    "iot.messagebroker.NoneElementDestTopicNameInArray", "A destination topic is empty."
+)
+DEST_TOPIC_NAME_ARRAY_SIZE_IS_LARGE = ErrorCode(
+    "iot.messagebroker.DestTopicNameArraySizeIsLarge", "A source topic has at most 100 destinations."
+)
+CREATE_TOPIC_ROUTE_FAILED = ErrorCode("iot.messagebroker.CreateTopicRouteFailed", "The routes cannot be created.")

@@ -42,3 +42,22 @@ def category_name(product_key: str, short_name: str, operation: str) -> str:
 def full_name(product_key: str, name: str) -> str:
     """Return the form in which answers show a category: ``/{productKey}/${deviceName}/user/…``."""
     return f"/{product_key}/${{deviceName}}/{name}"
+
+
+def split_topic(topic: str) -> tuple[str, str, str] | None:
+    """Take a custom topic of a device apart.
+
+    Returns:
+        ProductKey, DeviceName, and what follows them, such as ``user/update``; None for what is no custom topic: one
+        without ``user/``, with wildcards or empty levels, with more than 128 bytes or 7 slashes.
+    """
+    first, *levels = topic.split("/")
+    is_custom = (
+        not first
+        and 4 <= len(levels) <= _MAX_SLASHES
+        and levels[2] + "/" == PREFIX
+        and "" not in levels
+        and not any(character in topic for character in "+#\0")
+        and len(topic.encode()) <= _MAX_BYTES
+    )
+    return (levels[0], levels[1], "/".join(levels[2:])) if is_custom else None

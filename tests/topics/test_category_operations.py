@@ -9,7 +9,7 @@ from tests.common.clock import FakeClock
 from thingplane.cloud import Services
 from thingplane.cloud.client import CallError
 from thingplane.products.service import Product, ProductService
-from thingplane.topics import operations  # noqa: F401 - registers the operations
+from thingplane.topics.operations import categories  # noqa: F401 - registers the operations
 from thingplane.topics.service import TopicService
 
 SUBMIT = {"TopicShortName": "submit", "Operation": "PUB"}

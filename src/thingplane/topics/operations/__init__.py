@@ -1,0 +1,1 @@
+"""Cloud API operations of topic categories and of routes between topics (guide: 4.12)."""
