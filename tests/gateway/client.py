@@ -46,6 +46,11 @@ class Client:
         self._packets: list[Packet] = []
 
     @classmethod
+    async def dial(cls, port: int) -> Self:
+        """Connect to a gateway in another process; the caller closes."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port), 4)
+
+    @classmethod
     async def open(
         cls, world: World, *, version: int = 4, secure: ssl.SSLContext | None = None, port: int | None = None
     ) -> Self:

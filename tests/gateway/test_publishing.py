@@ -168,6 +168,8 @@ async def test_a_publish_without_permission_is_acknowledged_and_dropped(world: W
         f"/broadcast/{PRODUCT_KEY}/sensor-01/all",
         f"/ext/rrpc/1/{PRODUCT_KEY}/sensor-02/user/get",
         f"/ota/device/inform/{PRODUCT_KEY}/sensor-02",
+        f"/sys/{PRODUCT_KEY}/sensor-02{CUSTOM}user/update",
+        f"/ext/register/{PRODUCT_KEY}/sensor-01",
         "/elsewhere",
     ]
     for topic in topics:

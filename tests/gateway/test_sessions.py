@@ -230,6 +230,20 @@ async def test_a_subscription_that_cannot_be_stored_ends_the_connection(world: W
     assert await client.closed() == []
 
 
+async def test_a_session_that_could_not_be_stored_is_stored_at_the_next_connection(world: World) -> None:
+    async with world.database.write() as connection:
+        await connection.run_sync(sessions.drop)
+    client = await Client.connected(world, clean_start=False)
+    with pytest.raises(Exception, match="gateway_sessions"):
+        await settled(world)
+    async with world.database.write() as connection:
+        await connection.run_sync(sessions.create)
+    await client.disconnect()
+    again = await Client.connected(world, clean_start=False)
+    assert await again.subscribe(GET) == [1]
+    assert await settled(world) == (1, 1, 0)
+
+
 async def test_a_message_that_cannot_be_stored_is_not_promised(world: World) -> None:
     client = await Client.connected(world, clean_start=False)
     await client.disconnect()

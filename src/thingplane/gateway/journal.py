@@ -13,6 +13,7 @@ from thingplane.storage.database import Database
 _log = structlog.get_logger(__name__)
 
 Then = Callable[[BaseException | None], None]
+Failed = Callable[[], None]
 
 
 class Journal:
@@ -23,13 +24,19 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: list[tuple[Executable, dict[str, Any]]] = []
+        self._waiting: list[tuple[Executable, dict[str, Any], Failed | None]] = []
         self._actions: list[Then] = []
         self._task: asyncio.Task[None] | None = None
 
-    def write(self, statement: Executable, parameters: dict[str, Any]) -> None:
-        """Execute a statement soon; the very same object for the same statement, so that they can be put together."""
-        self._waiting.append((statement, parameters))
+    def write(self, statement: Executable, parameters: dict[str, Any], failed: Failed | None = None) -> None:
+        """Execute a statement soon.
+
+        Args:
+            statement: the very same object every time, so that its runs can be put together.
+            parameters: its values.
+            failed: called when it was not written after all.
+        """
+        self._waiting.append((statement, parameters, failed))
         self._start()
 
     def after(self, action: Then) -> None:
@@ -71,17 +78,25 @@ class Journal:
                 actions, self._actions = self._actions, []
                 error = await self._execute(waiting) if waiting else None
                 for action in actions:
-                    action(error)
+                    try:
+                        action(error)
+                    except Exception as failure:  # noqa: BLE001 - the others must still learn of the outcome
+                        asyncio.get_running_loop().call_exception_handler(
+                            {"message": "An action after a write failed", "exception": failure}
+                        )
         finally:
             self._task = None
 
-    async def _execute(self, waiting: list[tuple[Executable, dict[str, Any]]]) -> BaseException | None:
+    async def _execute(self, waiting: list[tuple[Executable, dict[str, Any], Failed | None]]) -> BaseException | None:
         try:
             async with self._database.write() as connection:
                 for _, run in groupby(waiting, key=lambda item: id(item[0])):
                     batch = list(run)
-                    await connection.execute(batch[0][0], [parameters for _, parameters in batch])
+                    await connection.execute(batch[0][0], [parameters for _, parameters, _ in batch])
         except Exception as error:  # noqa: BLE001 - whatever it was, it must reach those who wait for it
             _log.error("sessions could not be written", statements=len(waiting), error=repr(error))
+            for _, _, failed in waiting:
+                if failed is not None:
+                    failed()
             return error
         return None

@@ -4,6 +4,8 @@ import asyncio
 import ssl
 from typing import NamedTuple
 
+import structlog
+
 from thingplane.alink import HandlerTable
 from thingplane.bus import Bus
 from thingplane.clock import Clock
@@ -26,8 +28,12 @@ from thingplane.products.service import ProductDeleted
 from thingplane.storage.database import Database
 from thingplane.storage.timeseries import GroupCommit
 
+_log = structlog.get_logger(__name__)
+
 _PURGE_EVERY = 3600.0
 """Seconds between two purges of expired sessions."""
+_FINISH = 3.0
+"""Seconds that messages under way get at a shutdown."""
 _GOODBYE = 2.0
 """Seconds that connections get at a shutdown to take what is left for them."""
 
@@ -136,8 +142,11 @@ class Gateway:
         """Stop accepting, finish what was received, close all connections; sessions stay for the next start."""
         self._stop_listening()
         await self._admission.close()
-        await self._uplinks.close()
-        await self._commit.durable()
+        await self._uplinks.close(_FINISH)
+        try:
+            await self._commit.durable()
+        except Exception as error:  # noqa: BLE001 - whatever it was, those who wait for it have got no answer
+            _log.error("messages could not be stored at shutdown", error=repr(error))
         self._broker.close(ReasonCode.SERVER_SHUTTING_DOWN)
         await self._say_goodbye()
         if self._timer is not None:

@@ -7,6 +7,9 @@ from thingplane.gateway.topics import any_matches
 from thingplane.mqtt import Broker, Session
 from thingplane.mqtt.topics import split_shared
 
+_NOTHING: frozenset[str] = frozenset()
+"""One for all: every call of ``frozenset()`` makes an object of 200 bytes."""
+
 
 class DeviceState:
     """The platform's part of a session; kept as its context."""
@@ -75,11 +78,18 @@ class Sessions:
         """Return the platform's part of a session; a session that outlives its connection begins to be stored."""
         state = session.context
         if not isinstance(state, DeviceState):
-            state = session.context = DeviceState(int(session.key), frozenset(), stored=False)
+            state = session.context = DeviceState(int(session.key), _NOTHING, stored=False)
         if session.expiry_interval and not state.stored:
-            state.stored = True
-            self.store.save(state.device_id, session, self.broker.now)
+            self._begin_storing(state, session)
         return state
+
+    def _begin_storing(self, state: DeviceState, session: Session) -> None:
+        def failed() -> None:
+            # Nothing that hangs on the session may count as stored; the device's next connection tries again.
+            state.stored = False
+
+        state.stored = True
+        self.store.save(state.device_id, session, self.broker.now, failed)
 
     def resumed(self, session: Session) -> DeviceState:
         """Take note that a session was connected."""

@@ -8,7 +8,7 @@ from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.clock import Clock
-from thingplane.gateway.journal import Journal, Then
+from thingplane.gateway.journal import Failed, Journal, Then
 from thingplane.gateway.tables import messages, sessions, subscriptions
 from thingplane.mqtt import Message, Outbound, Properties, Session
 from thingplane.mqtt.packets import Subscription
@@ -121,13 +121,14 @@ class SessionStore:
         """Return when all changes up to now are durable; raises what made them fail."""
         await self._journal.durable()
 
-    def save(self, device_id: int, session: Session, now: float) -> None:
+    def save(self, device_id: int, session: Session, now: float, failed: Failed | None = None) -> None:
         """Note that a session is to be kept, or that its terms have changed.
 
         Args:
             device_id: key of the device.
             session: connected, or with its expiry set.
             now: s of the broker's clock.
+            failed: called when a new session could not be written after all.
         """
         expires_at = None
         if session.expires_at is not None:
@@ -142,7 +143,13 @@ class SessionStore:
             self._journal.write(_UPDATE_SESSION, {"for_device": device_id, **terms})
         else:
             self.known.add(device_id)
-            self._journal.write(_ADD_SESSION, {"device_id": device_id, **terms})
+
+            def forget() -> None:
+                self.known.discard(device_id)
+                if failed is not None:
+                    failed()
+
+            self._journal.write(_ADD_SESSION, {"device_id": device_id, **terms}, forget)
 
     def remove(self, device_id: int) -> None:
         """Note that a session is over."""

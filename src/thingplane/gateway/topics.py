@@ -32,16 +32,19 @@ def is_system_filter(identity: str, topic_filter: str) -> bool:
         return True
     if topic_filter.startswith(_PROBE):
         return "/" not in topic_filter[len(_PROBE) :]
-    if topic_filter.startswith(_FAMILIES):
-        return family_of(identity, topic_filter) is not None
-    return False
+    return family_of(identity, topic_filter) is not None
 
 
 def family_of(identity: str, topic: str) -> str | None:
-    """Return a topic without the identity it holds (``/ota/device/inform``); None if it holds another or none.
+    """Return a topic or filter of a family without the identity it holds, such as ``/ota/device/inform``.
 
     What stands before the identity must be free of wildcards.
+
+    Returns:
+        None if it is of no family, or holds another identity or none.
     """
+    if not topic.startswith(_FAMILIES):
+        return None
     head, found, tail = topic.partition(identity)
     if not found or (tail and not tail.startswith("/")) or "+" in head or "#" in head:
         return None

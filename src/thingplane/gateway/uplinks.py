@@ -132,8 +132,8 @@ class Uplinks:
                 return
         else:
             family = family_of(identity, topic)
-            if family is not None and not topic.startswith("/broadcast/"):
-                route = self._table.find(family) if family.startswith("/") else None
+            if family is not None:
+                route = self._table.find(family)
                 if route is None:
                     self._undefined(connection, device, packet)
                     return
@@ -250,7 +250,7 @@ class Uplinks:
             uplink.reply(Code.SYSTEM_ERROR)
         uplink.refusal = ReasonCode.UNSPECIFIED_ERROR
 
-    async def close(self) -> None:
-        """Return when no handler waits any more."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+    async def close(self, seconds: float) -> None:
+        """Give the handlers that wait so long to finish."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
