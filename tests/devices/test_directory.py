@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.common.clock import FakeClock
 from thingplane.bus import LocalBus
+from thingplane.devices.registration import new_device
 from thingplane.devices.service import DeviceService
 from thingplane.devices.tables import devices as table
 from thingplane.products.service import Product, ProductService
@@ -85,14 +86,11 @@ async def test_a_device_is_one_object_however_it_is_found(
 
 
 async def test_more_keys_than_one_query_takes_are_found_too(
-    database: Database, devices: DeviceService, other_node: DeviceService, product: Product
+    database: Database, other_node: DeviceService, product: Product
 ) -> None:
-    template = await devices.register(product, "template")
     async with database.write() as connection:
-        columns = (await connection.execute(select(table).where(table.c.id == template.id))).one()._asdict()
-        del columns["id"]
         await connection.execute(
-            insert(table), [columns | {"name": f"lamp-{number}", "iot_id": f"{number:027}"} for number in range(1200)]
+            insert(table), [new_device(product, f"lamp-{number}", None, 0) for number in range(1200)]
         )
     found = await asyncio.gather(*(other_node.find(product.product_key, f"lamp-{number}") for number in range(1200)))
     assert all(found)

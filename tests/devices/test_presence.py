@@ -141,7 +141,7 @@ async def test_after_a_crash_no_device_is_online(
     devices: DeviceService, device: Device, clock: FakeClock, restart: Restart
 ) -> None:
     devices.connected(device, "10.0.0.1")
-    await devices._presence._write()  # what half a second later would do; then the node is killed
+    await devices._presence.flush()  # what half a second later would do; then the node is killed
     clock.advance(60)
     restarted = await restart()
     again = await restarted.find(device.product_key, device.name)
@@ -169,7 +169,7 @@ async def test_a_connected_device_stays_one_object_when_the_cache_has_let_it_go(
     devices.connected(device, "10.0.0.1")
     await devices.register(product, "lamp-2")
     assert devices.cached(product.product_key, "lamp-1") is None
-    assert (await devices.page(product.id, 10))[1][1] is device
+    assert (await devices.lists.of_product(product.id, 10))[1][1] is device
     assert await devices.find(product.product_key, "lamp-1") is device
     await devices.register(product, "lamp-3")
     devices.disconnected(device)

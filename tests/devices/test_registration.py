@@ -88,7 +88,7 @@ async def test_violations_have_their_documented_code_and_create_nothing(
 ) -> None:
     answer = await api.call("RegisterDevice", **({"ProductKey": product.product_key} | parameters))
     assert (answer["Success"], answer["Code"]) == (False, code)
-    assert await devices.page(product.id, 10) == (0, [])
+    assert await devices.lists.of_product(product.id, 10) == (0, [])
 
 
 async def test_the_product_key_is_mandatory(api: Api) -> None:

@@ -3,7 +3,7 @@
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
@@ -16,8 +16,12 @@ Name = tuple[str, str]
 """(ProductKey, DeviceName)."""
 
 
+COLUMNS: Final = tuple(devices.c[name] for name in Device.__struct_fields__)
+"""What to select for ``DeviceDirectory.intern``."""
+
+
 def from_row(row: Any) -> Device:
-    """Return the device of a row of the table ``devices`` with all its columns."""
+    """Return the device of a row with ``COLUMNS``."""
     return Device(**row._mapping)  # noqa: SLF001 (its documented name)
 
 
@@ -86,7 +90,7 @@ class DeviceDirectory:
         return self.cached_iot_id(iot_id) or await self._iot_ids.get(iot_id)
 
     def intern(self, row: Any) -> Device:
-        """Return the one object of the device of a row, without a place in the cache of its own."""
+        """Return the one object of the device of a row with ``COLUMNS``, without a place in the cache of its own."""
         return self.cached_id(row.id) or from_row(row)
 
     def add(self, device: Device) -> Device:
@@ -139,7 +143,7 @@ class DeviceDirectory:
             stale = self._loads[number] = set[int]()
             try:
                 async with self._database.read() as connection:
-                    rows = (await connection.execute(select(devices).where(wanted))).all()
+                    rows = (await connection.execute(select(*COLUMNS).where(wanted))).all()
             finally:
                 del self._loads[number]
             if not any(row.id in stale for row in rows):

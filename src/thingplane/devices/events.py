@@ -29,3 +29,39 @@ class DeviceEnabled(msgspec.Struct, frozen=True):
     name: str
     at: int
     """Epoch milliseconds of the change."""
+
+
+class DeviceReset(msgspec.Struct, frozen=True):
+    """The device counts as never connected and may register itself again; its connection has to be closed."""
+
+    device_id: int
+    product_key: str
+    name: str
+    at: int
+    """Epoch milliseconds of the change."""
+
+
+class NicknamesChanged(msgspec.Struct, frozen=True):
+    """Devices have other nicknames, or none."""
+
+    nicknames: dict[int, str | None]
+    """By the devices' keys."""
+    at: int
+    """Epoch milliseconds of the change."""
+
+
+class DeviceTagsChanged(msgspec.Struct, frozen=True):
+    """Tags of a device were added, changed or removed."""
+
+    device_id: int
+    tags: dict[str, str | None]
+    """Those that changed, by key; None for one that was removed."""
+    at: int
+    """Epoch milliseconds of the change."""
+
+
+class ClientIdsBarred(msgspec.Struct, frozen=True):
+    """Physical devices may not connect with these client ids any more; their connections have to be closed."""
+
+    device_id: int
+    client_ids: tuple[str, ...]

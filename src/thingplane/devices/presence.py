@@ -1,10 +1,12 @@
 """Which devices are online, and since when: in memory at once, in the database a moment later."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
-from sqlalchemy import bindparam, or_, update
+from sqlalchemy import bindparam, update
 
 from thingplane.clock import Clock
 from thingplane.devices.record import Device
@@ -24,6 +26,7 @@ _WRITE = (
         online_at=bindparam("online"),
         offline_at=bindparam("offline"),
         ip=bindparam("address"),
+        online=bindparam("connected"),
     )
 )
 
@@ -43,6 +46,7 @@ class Presence:
         self._being_written: dict[int, Device] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
 
     def online(self, device_id: int) -> bool:
         """Tell whether the device has a connection."""
@@ -73,7 +77,9 @@ class Presence:
             self._online[device.id] = (device, entry[1] - 1)
             return
         del self._online[device.id]
-        device.offline_at = self._clock.now_ms()
+        # A device that was reset meanwhile has never been online.
+        if device.activated_at is not None:
+            device.offline_at = self._clock.now_ms()
         self._write_later(device)
 
     def drop(self, device_id: int) -> None:
@@ -84,13 +90,22 @@ class Presence:
 
     async def settle(self) -> None:
         """Let connections end now that a crash of the platform has cut off: after a start no device is online."""
-        interrupted = or_(devices.c.offline_at.is_(None), devices.c.offline_at < devices.c.online_at)
         async with self._database.write() as connection:
             await connection.execute(
-                update(devices)
-                .where(devices.c.online_at.is_not(None), interrupted)
-                .values(offline_at=self._clock.now_ms())
+                update(devices).where(devices.c.online).values(online=False, offline_at=self._clock.now_ms())
             )
+
+    async def flush(self) -> None:
+        """Write what is not written yet, so that queries find it; not inside a transaction."""
+        if self._unwritten or self._being_written:
+            async with self._lock:
+                await self._write()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Let nothing be written inside the block; not inside a transaction."""
+        async with self._lock:
+            yield
 
     async def close(self) -> None:
         """Write what is not written yet."""
@@ -99,7 +114,7 @@ class Presence:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        await self._write()
+        await self.flush()
 
     def _write_later(self, device: Device) -> None:
         self._unwritten[device.id] = device
@@ -112,7 +127,7 @@ class Presence:
 
     async def _write_behind(self) -> None:
         try:
-            await self._write()
+            await self.flush()
         except Exception:  # noqa: BLE001 (logged, and tried again)
             # The times stay in memory and are tried again; devices go on working without their record of them.
             _log.exception("device_times_not_written", devices=len(self._unwritten))
@@ -132,6 +147,7 @@ class Presence:
                 "online": device.online_at,
                 "offline": device.offline_at,
                 "address": device.ip,
+                "connected": device.id in self._online,
             }
             for device in self._being_written.values()
         ]

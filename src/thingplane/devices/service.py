@@ -2,41 +2,62 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from thingplane import ids
 from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.devices import errors
+from thingplane.devices.applications import MAX_DEVICES, DeviceApplications
+from thingplane.devices.changes import Changes
+from thingplane.devices.client_ids import MAX_CLIENT_IDS, ClientIds
 from thingplane.devices.directory import DeviceDirectory
-from thingplane.devices.events import DeviceDeleted, DeviceDisabled, DeviceEnabled
+from thingplane.devices.events import (
+    ClientIdsBarred,
+    DeviceDeleted,
+    DeviceDisabled,
+    DeviceEnabled,
+    DeviceReset,
+    DeviceTagsChanged,
+    NicknamesChanged,
+)
+from thingplane.devices.lists import DeviceLists
 from thingplane.devices.presence import Presence
 from thingplane.devices.record import Device
-from thingplane.devices.statistics import DeviceStatistics, count_states
-from thingplane.devices.tables import devices
+from thingplane.devices.registration import new_device
+from thingplane.devices.statistics import DeviceStatistics
+from thingplane.devices.tables import device_tags, devices
+from thingplane.devices.tags import MAX_TAGS, DeviceTags
 from thingplane.products.errors import NOT_EXISTED_PRODUCT, NULL_PRODUCT_KEY
 from thingplane.products.service import Product, ProductService
 from thingplane.storage.database import Database
 
 __all__ = [
+    "ClientIdsBarred",
     "Device",
     "DeviceDeleted",
     "DeviceDisabled",
     "DeviceEnabled",
+    "DeviceReset",
     "DeviceService",
     "DeviceStatistics",
+    "DeviceTagsChanged",
+    "NicknamesChanged",
     "Status",
+    # The tables themselves, for queries of other slices that join them.
+    "device_tags",
+    "devices",
 ]
 
 Status = Literal["ONLINE", "OFFLINE", "UNACTIVE", "DISABLE"]
 """The words for a device's state, spelled as documented."""
 
 OnDelete = Callable[[AsyncConnection, int], Awaitable[None]]
+OnReset = OnDelete
 
 CACHED_DEVICES: Final = 100_000
 
@@ -55,6 +76,9 @@ class DeviceService:
         *,
         region: str = "cn-shanghai",
         cached_devices: int = CACHED_DEVICES,
+        max_batch: int = MAX_DEVICES,
+        max_tags: int = MAX_TAGS,
+        max_client_ids: int = MAX_CLIENT_IDS,
     ) -> None:
         """Wire the service; ``start`` has to be awaited before devices connect.
 
@@ -65,10 +89,18 @@ class DeviceService:
             products: the service of their products.
             region: region that answers name.
             cached_devices: devices that are kept in memory beside those that are connected.
+            max_batch: most devices that are made with one application.
+            max_tags: most tags of a device, and of one call.
+            max_client_ids: most physical devices that register themselves under one DeviceName.
         """
         self.region = region
         self.on_delete: list[OnDelete] = []
         """Called with a device's key inside the transaction that deletes it, before it is gone."""
+        self.on_reset: list[OnReset] = []
+        """Called with a device's key inside the transaction that resets it."""
+        self.tags = DeviceTags(database, clock, bus, max_tags)
+        self.client_ids = ClientIds(database, clock, bus, max_client_ids)
+        self.applications = DeviceApplications(database, clock, products, max_batch)
         self._database = database
         self._clock = clock
         self._bus = bus
@@ -76,17 +108,18 @@ class DeviceService:
         self._presence = Presence(database, clock)
         self._directory = DeviceDirectory(database, cached_devices, self._presence.held)
         products.count_devices = self.count
-        # Also the changes that this service makes arrive here: one way for its own and for those of other nodes.
-        bus.subscribe(DeviceDeleted, self._deleted)
-        bus.subscribe(DeviceDisabled, self._disabled)
-        bus.subscribe(DeviceEnabled, self._enabled)
+        # Also the changes that this service makes arrive there: one way for its own and for those of other nodes.
+        self._changes = Changes(bus, self._directory, self._presence)
+        self.lists = DeviceLists(database, self._directory, self._presence, self.tags)
 
     async def start(self) -> None:
-        """Settle what a crash has left open: no device is online now."""
+        """Settle what a crash has left open: no device is online now, and applications for devices go on."""
         await self._presence.settle()
+        await self.applications.start()
 
     async def close(self) -> None:
-        """Write the times of connections that are not written yet."""
+        """Stop working on applications, and write the times of connections that are not written yet."""
+        await self.applications.close()
         await self._presence.close()
 
     # Finding devices.
@@ -157,33 +190,10 @@ class DeviceService:
     async def statistics(self, among: Select[Any]) -> DeviceStatistics:
         """Return how many devices there are, and how many of them are activated and online.
 
-        Connections count once they are written, half a second after they were made.
-
         Args:
             among: a query for the keys of the devices to count.
         """
-        async with self._database.read() as connection:
-            return await count_states(connection, among)
-
-    async def page(
-        self, product_id: int, limit: int, *, offset: int = 0, before: int | None = None
-    ) -> tuple[int, list[Device]]:
-        """Return how many devices a product has, and some of them, newest first.
-
-        Args:
-            product_id: key of the product.
-            limit: devices at most.
-            offset: devices to skip.
-            before: only devices older than the one with this key.
-        """
-        wanted = select(devices).where(devices.c.product_id == product_id)
-        if before is not None:
-            wanted = wanted.where(devices.c.id < before)
-        wanted = wanted.order_by(devices.c.id.desc()).limit(limit).offset(offset)
-        async with self._database.read() as connection:
-            total = (await self.count(connection, [product_id])).get(product_id, 0)
-            rows = (await connection.execute(wanted)).all()
-        return total, [self._directory.intern(row) for row in rows]
+        return await self.lists.statistics(among=among)
 
     async def count(self, connection: AsyncConnection, product_ids: Sequence[int]) -> dict[int, int]:
         """Return how many devices products have, by the products' keys; products without devices are absent."""
@@ -212,14 +222,15 @@ class DeviceService:
         """Return the device's state."""
         if not device.enabled:
             return "DISABLE"
-        if self._presence.online(device.id):
-            return "ONLINE"
-        return "UNACTIVE" if device.activated_at is None else "OFFLINE"
+        if device.activated_at is None:
+            # Also while the connection of a device that was reset is being closed.
+            return "UNACTIVE"
+        return "ONLINE" if self._presence.online(device.id) else "OFFLINE"
 
     def status_since(self, device: Device) -> int:
         """Return when the device's state became what it is, in epoch milliseconds."""
         switched = device.switched_at or device.created_at
-        if not device.enabled:
+        if not device.enabled or device.activated_at is None:
             return switched
         if self._presence.online(device.id):
             return max(device.online_at or 0, switched)
@@ -234,25 +245,7 @@ class DeviceService:
             BusinessError: iot.device.AlreadyExistedDeviceName; iot.prod.NotExistedProduct when the product was deleted
                 meanwhile.
         """
-        now = self._clock.now_ms()
-        values: dict[str, Any] = {
-            "iot_id": ids.iot_id(),
-            "instance_id": product.instance_id,
-            "product_id": product.id,
-            "product_key": product.product_key,
-            "name": ids.device_name() if name is None else name,
-            "secret": ids.device_secret(),
-            "nickname": nickname,
-            "node_type": product.node_type,
-            "enabled": True,
-            "created_at": now,
-            "modified_at": now,
-            "switched_at": None,
-            "activated_at": None,
-            "online_at": None,
-            "offline_at": None,
-            "ip": None,
-        }
+        values = new_device(product, name, nickname, self._clock.now_ms())
         try:
             async with self._database.write() as connection:
                 created = await connection.execute(insert(devices).values(values).returning(devices.c.id))
@@ -279,6 +272,43 @@ class DeviceService:
             if not deleted.rowcount:
                 raise errors.NOT_EXISTED_DEVICE()
         self._bus.publish(DeviceDeleted(device.id, device.product_key, device.name))
+
+    async def reset(self, device: Device) -> None:
+        """Let a device count as never connected, so that it may register itself again; its secret stays.
+
+        Raises:
+            BusinessError: iot.device.NotExistedDevice when it is gone meanwhile.
+        """
+        now = self._clock.now_ms()
+        forgotten = {"activated_at": None, "online_at": None, "offline_at": None, "ip": None, "online": False}
+        # Times of connections before the reset must not be written after it.
+        async with self._presence.paused():
+            async with self._database.write() as connection:
+                changed = update(devices).where(devices.c.id == device.id)
+                changed = changed.values(switched_at=now, modified_at=now, **forgotten)
+                if not (await connection.execute(changed)).rowcount:
+                    raise errors.NOT_EXISTED_DEVICE()
+                for hook in self.on_reset:
+                    await hook(connection, device.id)
+            self._bus.publish(DeviceReset(device.id, device.product_key, device.name, now))
+
+    async def rename(self, nicknames: Mapping[int, str | None]) -> None:
+        """Give devices other nicknames, all or none.
+
+        Args:
+            nicknames: by the devices' keys; None takes the nickname away.
+
+        Raises:
+            BusinessError: iot.device.NotExistedDevice when one is gone meanwhile.
+        """
+        now = self._clock.now_ms()
+        change = update(devices).where(devices.c.id == bindparam("key"))
+        change = change.values(nickname=bindparam("other"), modified_at=now)
+        async with self._database.write() as connection:
+            if len(await self.keep(connection, list(nicknames))) < len(nicknames):
+                raise errors.NOT_EXISTED_DEVICE()
+            await connection.execute(change, [{"key": key, "other": name} for key, name in sorted(nicknames.items())])
+        self._bus.publish(NicknamesChanged(dict(nicknames), now))
 
     async def disable(self, device: Device) -> None:
         """Bar a device from connecting; nothing happens when it is barred already.
@@ -313,24 +343,3 @@ class DeviceService:
             if not await connection.scalar(select(func.count()).where(devices.c.id == device.id)):
                 raise errors.NOT_EXISTED_DEVICE()
         return None
-
-    def _deleted(self, event: DeviceDeleted) -> None:
-        device = self._directory.cached_id(event.device_id)
-        if device is not None:
-            # Who has just looked it up, to let it connect, must not do so any more.
-            device.enabled = False
-        self._directory.drop(event.device_id)
-        self._presence.drop(event.device_id)
-
-    def _disabled(self, event: DeviceDisabled) -> None:
-        self._switched(event.device_id, enabled=False, at=event.at)
-
-    def _enabled(self, event: DeviceEnabled) -> None:
-        self._switched(event.device_id, enabled=True, at=event.at)
-
-    def _switched(self, device_id: int, *, enabled: bool, at: int) -> None:
-        self._directory.changed(device_id)
-        device = self._directory.cached_id(device_id)
-        if device is not None:
-            device.enabled = enabled
-            device.switched_at = device.modified_at = at

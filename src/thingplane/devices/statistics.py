@@ -1,12 +1,12 @@
 """How many devices there are, and how many of them are activated and online."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from thingplane.devices.tables import devices
+from thingplane.devices.tables import DISABLE, ONLINE, UNACTIVE, devices
 
 
 class DeviceStatistics(msgspec.Struct, frozen=True):
@@ -18,16 +18,14 @@ class DeviceStatistics(msgspec.Struct, frozen=True):
     online: int
 
 
-async def count_states(connection: AsyncConnection, among: Select[Any]) -> DeviceStatistics:
-    """Count devices by state.
-
-    Args:
-        connection: where to ask.
-        among: a query for the keys of the devices to count.
-    """
-    is_online = devices.c.online_at.is_not(None) & or_(
-        devices.c.offline_at.is_(None), devices.c.offline_at < devices.c.online_at
-    )
-    query = select(func.count(), func.count(devices.c.activated_at), func.count(case((is_online, 1))))
-    total, activated, online = (await connection.execute(query.where(devices.c.id.in_(among)))).one()
-    return DeviceStatistics(total=total, activated=activated, online=online)
+async def count_states(connection: AsyncConnection, among: Sequence[ColumnElement[bool]]) -> DeviceStatistics:
+    """Count the devices that fulfil all conditions, by state."""
+    # By status in the index; only disabled devices have to be looked at.
+    query = select(devices.c.status, func.count()).where(*among).group_by(devices.c.status)
+    counts: dict[int, int] = {status: count for status, count in await connection.execute(query)}  # noqa: C416 (rows are not pairs for mypy)
+    total = sum(counts.values())
+    never = counts.get(UNACTIVE, 0)
+    if counts.get(DISABLE):
+        barred = select(func.count()).where(*among, devices.c.status == DISABLE, devices.c.activated_at.is_(None))
+        never += (await connection.execute(barred)).scalar_one()
+    return DeviceStatistics(total=total, activated=total - never, online=counts.get(ONLINE, 0))

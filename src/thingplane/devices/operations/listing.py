@@ -65,11 +65,11 @@ async def QueryDevice(ctx: Context, req: QueryDeviceRequest) -> QueryDeviceRespo
     if req.NextToken:
         if reach >= MAX_WITH_TOKEN:
             raise INVALID_PAGE_PARAMS(f"PageSize times CurrentPage must be below {MAX_WITH_TOKEN}.")
-        total, page = await devices.page(product.id, size + 1, before=read_token(product.id, req.NextToken))
+        total, page = await devices.lists.of_product(product.id, size + 1, before=read_token(product.id, req.NextToken))
     else:
         if reach > MAX_WITHOUT_TOKEN:
             raise INVALID_PAGE_PARAMS(f"PageSize times CurrentPage above {MAX_WITHOUT_TOKEN} needs a NextToken.")
-        total, page = await devices.page(product.id, size + 1, offset=reach - size)
+        total, page = await devices.lists.of_product(product.id, size + 1, offset=reach - size)
     listed = page[:size]
     return QueryDeviceResponse(
         Total=total,

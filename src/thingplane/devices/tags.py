@@ -1,0 +1,135 @@
+"""Tags of devices: keys with values, unique by key within a device."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Select, delete, insert, select, update
+
+from thingplane.bus import Bus
+from thingplane.clock import Clock
+from thingplane.devices import errors
+from thingplane.devices.events import DeviceTagsChanged
+from thingplane.devices.record import Device
+from thingplane.devices.tables import device_tags, devices
+from thingplane.storage.database import Database
+
+MAX_TAGS: Final = 100
+"""Tags of a device, and of one call (guide 4.8.23)."""
+MAX_TEXT_BYTES: Final = 5 * 1024
+"""Bytes of the tags of one call (guide 4.8.23)."""
+
+
+_KEY = re.compile(r"[A-Za-z0-9_\-.#@%&*]{1,64}")
+_decoder = msgspec.json.Decoder(dict[str, str | int | float | bool])
+
+
+def check_key(key: str) -> None:
+    """Check the key of a tag.
+
+    Raises:
+        BusinessError: iot.device.NullDevicePropertyKey, iot.device.InvalidFormattedDevicePropertyKey.
+    """
+    if not key:
+        raise errors.NULL_DEVICE_PROPERTY_KEY()
+    if _KEY.fullmatch(key) is None:
+        raise errors.INVALID_FORMATTED_DEVICE_PROPERTY_KEY()
+
+
+def read_tags(text: str) -> dict[str, str]:
+    """Return the tags of a JSON object. Numbers, true and false are taken as their JSON text.
+
+    Raises:
+        BusinessError: iot.device.NullDevicePropertiesString, iot.device.LongDevicePropertiesString,
+            iot.device.InvalidFormattedDevicePropertiesString, iot.device.NoneDeviceProperties, and as ``check_key``.
+    """
+    if not text:
+        raise errors.NULL_DEVICE_PROPERTIES_STRING()
+    if len(text.encode()) > MAX_TEXT_BYTES:
+        raise errors.LONG_DEVICE_PROPERTIES_STRING()
+    try:
+        found = _decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        raise errors.INVALID_FORMATTED_DEVICE_PROPERTIES_STRING() from None
+    if not found:
+        raise errors.NONE_DEVICE_PROPERTIES()
+    tags = {
+        key: value if isinstance(value, str) else msgspec.json.encode(value).decode() for key, value in found.items()
+    }
+    for key, value in tags.items():
+        check_key(key)
+        if not 1 <= len(value) <= 128 or not value.isprintable():
+            raise errors.INVALID_FORMATTED_DEVICE_PROPERTIES_STRING()
+    return tags
+
+
+class DeviceTags:
+    """The tags of all devices. They go with the device."""
+
+    def __init__(self, database: Database, clock: Clock, bus: Bus, max_tags: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._bus = bus
+        self._max_tags = max_tags
+
+    async def of(self, device_ids: Sequence[int]) -> dict[int, dict[str, str]]:
+        """Return the tags of devices by the devices' keys, each ordered by key; devices without tags are absent."""
+        query = select(device_tags.c.device_id, device_tags.c.key, device_tags.c.value)
+        query = query.where(device_tags.c.device_id.in_(device_ids)).order_by(device_tags.c.key)
+        found: dict[int, dict[str, str]] = {}
+        async with self._database.read() as connection:
+            for device_id, key, value in await connection.execute(query):
+                found.setdefault(device_id, {})[key] = value
+        return found
+
+    def matching(self, instance_id: int, tags: Sequence[tuple[str, str]]) -> Select[Any]:
+        """Return a query for the keys of an instance's devices that have all of these tags, for use inside others."""
+        wanted = dict.fromkeys(tags)
+        first, *others = (device_tags.alias() for _ in wanted)
+        query = select(first.c.device_id)
+        for tag in others:
+            query = query.join(tag, tag.c.device_id == first.c.device_id)
+        for tag, (key, value) in zip([first, *others], wanted, strict=True):
+            query = query.where(tag.c.instance_id == instance_id, tag.c.key == key, tag.c.value == value)
+        return query
+
+    async def save(self, device: Device, tags: Mapping[str, str]) -> None:
+        """Add tags, and give those that the device has already these values; all or none.
+
+        Raises:
+            BusinessError: iot.device.TooManyDevicePropertiesPerTime, iot.device.NotExistedDevice;
+                iot.device.SaveOrUpdateDevicePropertiesFailed when the device would have too many.
+        """
+        if len(tags) > self._max_tags:
+            raise errors.TOO_MANY_DEVICE_PROPERTIES_PER_TIME(f"One call takes at most {self._max_tags} tags.")
+        mine = device_tags.c.device_id == device.id
+        async with self._database.write() as connection:
+            # Calls for one device queue up here; without that, several at once could pass the limit.
+            lock = select(devices.c.id).where(devices.c.id == device.id).with_for_update(key_share=True)
+            if (await connection.execute(lock)).first() is None:
+                raise errors.NOT_EXISTED_DEVICE()
+            known = set((await connection.execute(select(device_tags.c.key).where(mine))).scalars())
+            new = {key: value for key, value in tags.items() if key not in known}
+            if len(known) + len(new) > self._max_tags:
+                raise errors.SAVE_OR_UPDATE_DEVICE_PROPERTIES_FAILED(f"A device has at most {self._max_tags} tags.")
+            for key in tags.keys() & known:
+                await connection.execute(
+                    update(device_tags).where(mine, device_tags.c.key == key).values(value=tags[key])
+                )
+            if new:
+                own = {"device_id": device.id, "instance_id": device.instance_id}
+                rows = [{**own, "key": key, "value": value} for key, value in new.items()]
+                await connection.execute(insert(device_tags), rows)
+        self._bus.publish(DeviceTagsChanged(device.id, dict(tags), self._clock.now_ms()))
+
+    async def delete(self, device: Device, keys: Iterable[str]) -> None:
+        """Remove the tags with these keys; keys that the device has not are no failure."""
+        mine = (device_tags.c.device_id == device.id, device_tags.c.key.in_(list(keys)))
+        async with self._database.write() as connection:
+            removed = (
+                await connection.execute(delete(device_tags).where(*mine).returning(device_tags.c.key))
+            ).scalars()
+            gone: dict[str, str | None] = dict.fromkeys(removed)
+        if gone:
+            self._bus.publish(DeviceTagsChanged(device.id, gone, self._clock.now_ms()))
