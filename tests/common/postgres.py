@@ -56,52 +56,69 @@ def _readable_binaries(user: str | None, folder: Path) -> Path:
     return copy / "bin"
 
 
-@contextmanager
-def postgres_server() -> Iterator[str]:
-    """Run a PostgreSQL server; gives its URL without a database name."""
-    user = _unprivileged()
-    folder = Path(tempfile.mkdtemp(prefix="thingplane-postgres-"))
-    try:
-        if user is not None:
-            shutil.chown(folder, user)
+class PostgresServer:
+    """A server that can be stopped and started again on the same data and port."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make its data; ``folder`` must be empty and reachable for everybody."""
+        self._user = _unprivileged()
+        if self._user is not None:
+            shutil.chown(folder, self._user)
         folder.chmod(0o755)
-        binaries = _readable_binaries(user, folder)
-        data, port = folder / "data", free_port()
-        run = {"user": user, "cwd": "/", "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        self._folder = folder
+        self._binaries = _readable_binaries(self._user, folder)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+        options = ("-U", "thingplane", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
         subprocess.run(
-            [
-                binaries / "initdb",
-                "-D",
-                data,
-                "-U",
-                "thingplane",
-                "--auth=trust",
-                "--no-sync",
-                "-E",
-                "UTF8",
-                "--locale=C",
-            ],
+            [self._binaries / "initdb", "-D", folder / "data", *options],
             check=True,
-            **run,  # type: ignore[call-overload]
+            user=self._user,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
-        log = folder / "log"
-        with log.open("wb") as output:
-            server = subprocess.Popen(
+
+    @property
+    def url(self) -> str:
+        """URL without a database name."""
+        return f"postgresql://thingplane@127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        log = self._folder / "log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
                 [
-                    *(binaries / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""),
-                    *("-c", "max_connections=400", "-c", "shared_buffers=64MB", "-c", "max_locks_per_transaction=256"),
+                    *(self._binaries / "postgres", "-D", self._folder / "data", "-p", str(self.port)),
+                    *("-h", "127.0.0.1", "-k", "", "-c", "max_connections=400", "-c", "shared_buffers=64MB"),
+                    *("-c", "max_locks_per_transaction=256"),
                 ],
-                user=user,
+                user=self._user,
                 cwd="/",
                 stdout=subprocess.DEVNULL,
                 stderr=output,
             )
+        _wait_until_ready(self._binaries, self.port, self._process, log)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop without waiting for clients: SIGINT rolls their transactions back, SIGQUIT ends as a crash would."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL server."""
+    folder = Path(tempfile.mkdtemp(prefix="thingplane-postgres-"))
+    try:
+        server = PostgresServer(folder)
         try:
-            _wait_until_ready(binaries, port, server, log)
-            yield f"postgresql://thingplane@127.0.0.1:{port}"
+            server.start()
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)  # SIGTERM would wait for clients that a failed test left behind
-            server.wait(30)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,6 +1,7 @@
 """A product with a thing model and a device, made with the official cloud SDK."""
 
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +86,11 @@ MODEL: dict[str, Any] = {
 }
 
 
-def create_product(cloud: Client, name: str = "e2e_sensor") -> str:
+def create_product(cloud: Client) -> str:
     """Create and publish a product with ``MODEL`` and return its ProductKey."""
     request = models.CreateProductRequest(
         node_type=0,
-        product_name=name,
+        product_name=f"sensor_{uuid.uuid4().hex[:16]}",
         aliyun_commodity_code="iothub_senior",
         data_format=1,
         net_type="WIFI",

@@ -186,6 +186,9 @@ class CloudClient:
             connection.request(request.method, request.target, request.body or None, request.headers)
             response = connection.getresponse()
             return parse_answer(response.status, response.read())
+        except http.client.HTTPException as error:
+            # The node went away in the middle of its answer, or it is not a node.
+            raise ConnectionError(f"no complete answer: {error!r}") from error
         finally:
             connection.close()
 

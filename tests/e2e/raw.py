@@ -1,0 +1,107 @@
+"""A device packet by packet, for what the official SDK does not do: chosen packets, chosen moments."""
+
+import asyncio
+import hmac
+from typing import Any, Self, TypeVar
+
+from tests.mqtt.wire import read_packets, write_packets
+from thingplane.mqtt.packets import (
+    Connack,
+    Connect,
+    Disconnect,
+    Packet,
+    Ping,
+    Pong,
+    Puback,
+    Publish,
+    Suback,
+    Subscribe,
+    Subscription,
+)
+from thingplane.simulator.wire import Identity
+
+P = TypeVar("P")
+PATIENCE_S = 30
+
+
+def connect_packet(identity: Identity, **fields: Any) -> Connect:
+    """Return the CONNECT packet that the vendor's guide describes: a signature with the device's secret."""
+    content = f"clientIdraw1deviceName{identity.device_name}productKey{identity.product_key}"
+    defaults: dict[str, Any] = {
+        "client_id": "raw1|securemode=3,signmethod=hmacsha256|",
+        "keepalive": 300,
+        "username": f"{identity.device_name}&{identity.product_key}",
+        "password": hmac.digest(identity.device_secret.encode(), content.encode(), "sha256").hex().encode(),
+    }
+    return Connect(**{**defaults, **fields})
+
+
+class RawDevice:
+    """One connection. Whatever is waited for has to come in time; the end of the connection is EOFError."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, version: int) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._version = version
+        self._rest = b""
+        self._packets: list[Packet] = []
+
+    @classmethod
+    async def connect(
+        cls, address: tuple[str, int], identity: Identity, *, version: int = 4, **fields: Any
+    ) -> tuple[Self, Connack]:
+        """Open a connection and say CONNECT; return the device and the answer."""
+        device = cls(*await asyncio.open_connection(*address), version)
+        device.send(connect_packet(identity, version=version, **fields))
+        return device, await device.expect(Connack)
+
+    def send(self, *packets: Packet) -> None:
+        self._writer.write(write_packets(packets, self._version))
+
+    async def receive(self) -> Packet:
+        """Return the next packet."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not self._packets:
+                try:
+                    data = await self._reader.read(65_536)
+                except ConnectionError:
+                    data = b""
+                if not data:
+                    raise EOFError
+                self._packets, self._rest = read_packets(self._rest + data, self._version)
+        return self._packets.pop(0)
+
+    async def expect(self, kind: type[P]) -> P:
+        packet = await self.receive()
+        assert isinstance(packet, kind), packet
+        return packet
+
+    async def subscribe(self, topic_filter: str) -> list[int]:
+        self.send(Subscribe(1, [Subscription(topic_filter, 1)]))
+        return (await self.expect(Suback)).codes
+
+    async def messages(self, wanted: int) -> list[Publish]:
+        """Acknowledge and return messages until so many have come, and whatever comes before the answer to a ping."""
+        found: list[Publish] = []
+        pinged = False
+        while True:
+            if len(found) >= wanted and not pinged:
+                self.send(Ping())
+                pinged = True
+            packet = await self.receive()
+            if isinstance(packet, Pong):
+                return found
+            assert isinstance(packet, Publish), packet
+            found.append(packet)
+            if packet.packet_id is not None:
+                self.send(Puback(packet.packet_id))
+
+    async def leave(self) -> None:
+        """Say goodbye and wait until the server has closed the connection."""
+        self.send(Disconnect())
+        async with asyncio.timeout(PATIENCE_S):
+            await self._reader.read()
+        self.close()
+
+    def close(self) -> None:
+        self._writer.close()
