@@ -23,7 +23,7 @@ from thingplane.cli.fleet import THERMOSTAT, create_product, ensure_devices
 from thingplane.cli.output import console, is_terminal, print_json
 from thingplane.cli.target import Ready, ready, target
 from thingplane.cloud.client import CloudClient
-from thingplane.simulator.device import RefusedError
+from thingplane.simulator.client import RefusedError
 from thingplane.simulator.load import Load
 from thingplane.simulator.wire import Identity
 

@@ -16,7 +16,7 @@ from thingplane.cli.fleet import DEMO_NAME, ensure_devices, find_product, publis
 from thingplane.cli.output import console, is_terminal, print_json
 from thingplane.cli.target import DataDir, ready, target
 from thingplane.cloud.client import CloudClient
-from thingplane.simulator.device import RefusedError
+from thingplane.simulator.client import RefusedError
 from thingplane.simulator.fleet import Counts, Fleet
 
 
