@@ -14,11 +14,22 @@ from thingplane.groups import errors
 from thingplane.groups.group import Group, GroupLimits
 from thingplane.groups.members import Added, GroupMembers, Removed
 from thingplane.groups.rows import changing, page_of, serialize, to_group
-from thingplane.groups.tables import device_groups
+from thingplane.groups.tables import device_group_members, device_groups
 from thingplane.groups.tags import GroupTags
 from thingplane.storage.database import Database
 
-__all__ = ["Added", "Group", "GroupLimits", "GroupMembers", "GroupService", "GroupTags", "Removed"]
+__all__ = [
+    "Added",
+    "Group",
+    "GroupLimits",
+    "GroupMembers",
+    "GroupService",
+    "GroupTags",
+    "Removed",
+    # The tables themselves, for queries of other slices that join them.
+    "device_group_members",
+    "device_groups",
+]
 
 _ALPHANUMERIC: Final = string.ascii_letters + string.digits
 _LIMITS: Final = GroupLimits()
