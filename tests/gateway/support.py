@@ -64,11 +64,14 @@ class FakePermissions:
 @dataclass
 class FakeTopics:
     is_cached: bool = True
+    reads: int = 0
 
     def cached(self, _product_id: int) -> FakePermissions | None:
         return FakePermissions() if self.is_cached else None
 
     async def permissions(self, _product_id: int) -> FakePermissions:
+        self.reads += 1
+        await asyncio.sleep(0.01)
         return FakePermissions()
 
 
@@ -82,7 +85,7 @@ class FakeSeries:
         self.is_held = False
         self.held: list[Done] = []
 
-    def append(self, device_id: int, kind: Kind, received: int, points: bytes) -> None:
+    def append(self, device_id: int, kind: Kind, received: int, points: bytes, **_given: object) -> None:
         self.appended.append((device_id, kind, received, points))
 
     def commit(self, done: Done) -> None:

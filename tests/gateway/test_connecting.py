@@ -179,6 +179,14 @@ async def test_a_device_that_goes_away_while_it_is_looked_for_is_forgotten(world
     assert not world.gateway.downlink.online(1)
 
 
+async def test_permissions_are_read_once_for_all_devices_that_connect_meanwhile(world: World) -> None:
+    world.topics.is_cached = False
+    clients = [await Client.open(world) for _ in range(2)]
+    answers = await asyncio.gather(clients[0].connect(), clients[1].connect("sensor-02"))
+    assert [connack.code for connack in answers] == [0, 0]
+    assert world.topics.reads == 1
+
+
 async def test_a_failing_look_up_answers_that_the_server_is_unavailable(world: World, logs: LogCapture) -> None:
     world.devices.uncached.add("sensor-01")
 

@@ -28,6 +28,7 @@ class Admission:
         self._sessions = sessions
         self._registry = registry
         self._tasks: set[asyncio.Task[None]] = set()
+        self._warming: dict[int, asyncio.Task[None]] = {}
         self._minute = 0
         self._connects: Counter[int] = Counter()
 
@@ -54,7 +55,7 @@ class Admission:
             device = await self._find(credentials)
             # Strangers must not make the platform read more than the device itself.
             check_signature(credentials, device.secret)
-            await self._topics.permissions(device.product_id)
+            await self._warm(device.product_id)
             await self._sessions.find(device.id)
             # The device may have been disabled or deleted meanwhile.
             self._decide(hub, connection, credentials, packet, await self._find(credentials))
@@ -63,6 +64,20 @@ class Admission:
         except Exception:  # noqa: BLE001 - whatever failed, the device must not wait for its answer for ever
             _log.exception("connection could not be decided", device=repr(credentials))
             self._refuse(hub, connection.link, RefusedError(ConnackCode.SERVER_UNAVAILABLE, "failure"))
+
+    async def _warm(self, product_id: int) -> None:
+        """Bring a product's topic permissions into memory: once, however many of its devices connect meanwhile."""
+        task = self._warming.get(product_id)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._read_permissions(product_id))
+            self._warming[product_id] = task
+        await asyncio.shield(task)
+
+    async def _read_permissions(self, product_id: int) -> None:
+        try:
+            await self._topics.permissions(product_id)
+        finally:
+            del self._warming[product_id]
 
     async def _find(self, credentials: Credentials) -> ConnectingDevice:
         device = await self._devices.find(credentials.product_key, credentials.device_name)

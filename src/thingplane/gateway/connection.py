@@ -180,13 +180,14 @@ class Connection(Upper):
         packet: Publish = uplink.origin  # type: ignore[assignment]  # cast() would cost a call
         if packet.qos:
             link.acknowledge(packet, uplink.refusal)
+        state = self.state
         for topic, payload in uplink.replies:
-            if not self._unwanted(topic):
+            if state is None or not state.muted or self._wants(state, topic):
                 link.publish(topic, payload)
 
-    def _unwanted(self, topic: str) -> bool:
-        state, session = self.state, self.link.session
-        return bool(state and state.muted and session and not state.wants(session, topic))
+    def _wants(self, state: DeviceState, topic: str) -> bool:
+        session = self.link.session
+        return session is None or state.wants(session, topic)
 
     def _drain(self) -> None:
         self._busy = True
