@@ -11,8 +11,7 @@ from thingplane.cloud import BusinessError
 from thingplane.devices.service import Device, DeviceService
 from thingplane.messaging import errors
 from thingplane.messaging.rrpc import Rrpc
-from thingplane.telemetry.calls import SET
-from thingplane.telemetry.service import Call, TelemetryService
+from thingplane.telemetry.service import SET, Call, TelemetryService
 
 SYNC_TIMEOUT_MS: Final = 5000
 """How long a synchronous call waits for the device (guide 4.11.3)."""

@@ -9,7 +9,7 @@ from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.devices.service import DeviceDeleted
 from thingplane.storage.timeseries import GroupCommit, Kind, Point, TimeSeries
-from thingplane.telemetry.calls import Call, CallLog, ServiceRecord, service_records
+from thingplane.telemetry.calls import SET, Call, CallLog, ServiceRecord, service_records
 from thingplane.telemetry.paging import Page, Read, page
 from thingplane.telemetry.property_pages import PropertyPages, property_pages
 from thingplane.telemetry.replies import Replies
@@ -17,7 +17,7 @@ from thingplane.telemetry.reports import Reports
 from thingplane.telemetry.snapshots import CAPACITY, Snapshots
 from thingplane.things.service import ThingModelService
 
-__all__ = ["Call", "Page", "PropertyPages", "ServiceRecord", "TelemetryService"]
+__all__ = ["SET", "Call", "Page", "PropertyPages", "ServiceRecord", "TelemetryService"]
 
 _log = structlog.get_logger(__name__)
 
