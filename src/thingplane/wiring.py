@@ -26,6 +26,7 @@ from thingplane.health import Health
 from thingplane.instances.service import InstanceDirectory
 from thingplane.messaging.service import MessagingService
 from thingplane.observability.metrics import Metrics
+from thingplane.ota.service import OtaVersionService
 from thingplane.products.service import ProductService
 from thingplane.settings import Settings
 from thingplane.storage.database import Database
@@ -35,7 +36,11 @@ from thingplane.storage.timeseries.embedded.store import EmbeddedTimeSeries
 from thingplane.storage.timeseries.postgres.store import PostgresTimeSeries
 from thingplane.telemetry.service import TelemetryService
 from thingplane.things.service import ThingModelService
+from thingplane.topics.forwarding import TopicForwarding
+from thingplane.topics.routes import TopicRouteService
 from thingplane.topics.service import TopicService
+from thingplane.topology.notices import TopologyNotices
+from thingplane.topology.service import TopologyService
 
 log = structlog.get_logger(__name__)
 
@@ -115,6 +120,13 @@ class Platform:
             ),
         )
         self.devices.on_delete.append(self.gateway.store.remove_device)
+        self.topology = TopologyService(database, clock, bus, self.devices)
+        services.add(self.topology)
+        services.add(TopologyNotices(bus, self.gateway.downlink, self.topology))
+        services.add(OtaVersionService(database, clock))
+        self.routes = TopicRouteService(database, bus, self.products, self.devices, self.topics)
+        services.add(self.routes)
+        self.gateway.on_custom_message(TopicForwarding(self.routes, self.gateway.downlink).on_custom_message)
         self.messaging = MessagingService(
             self.gateway.downlink,
             devices=self.devices,
@@ -150,6 +162,7 @@ class Platform:
         await self.access.start()
         await self.instances.start()
         await self.devices.start()
+        await self.routes.start()
         self._retention = asyncio.create_task(self._retire(), name="history retention")
 
     async def stop(self) -> None:
@@ -158,6 +171,7 @@ class Platform:
             self._retention.cancel()
             await asyncio.wait([self._retention])
         await self.telemetry.close()
+        await self.routes.close()
         await self.devices.close()
         await self.instances.stop()
         await self.access.stop()
