@@ -8,8 +8,8 @@ from structlog.testing import LogCapture
 
 from tests.gateway.client import Client, connect_packet
 from tests.gateway.conftest import StartWorld
-from tests.gateway.support import PRODUCT_KEY, FakeDevice, World
-from thingplane.devices.service import DeviceDeleted, DeviceDisabled
+from tests.gateway.support import PRODUCT_KEY, FakeDevice, World, until
+from thingplane.devices.service import DeviceDeleted, DeviceDisabled, DeviceReset
 from thingplane.mqtt import Properties
 from thingplane.mqtt.packets import Connack, Disconnect
 from thingplane.products.service import ProductDeleted
@@ -125,13 +125,11 @@ async def test_a_second_connection_takes_over_the_first(world: World) -> None:
 
 async def test_a_silent_device_is_closed_after_one_and_a_half_keep_alives(world: World) -> None:
     client = await Client.connected(world, version=5, keepalive=30)
-    world.clock.advance(44)
-    await asyncio.sleep(0.05)
+    world.pass_time(44)
     assert await client.drain() == []
-    world.clock.advance(44)
-    await asyncio.sleep(0.05)
+    world.pass_time(44)
     assert await client.drain() == []
-    world.clock.advance(48)
+    world.pass_time(48)
     [disconnect] = await client.closed()
     assert isinstance(disconnect, Disconnect)
     assert disconnect.reason == 0x8D
@@ -158,32 +156,45 @@ async def test_disabling_and_deleting_end_the_connection(
     assert await other.drain() == []
 
 
+async def test_a_reset_ends_the_connection(world: World) -> None:
+    client = await Client.connected(world, version=5)
+    world.bus.publish(DeviceReset(1, PRODUCT_KEY, "sensor-01", 0))
+    [disconnect] = await client.closed()
+    assert isinstance(disconnect, Disconnect)
+    assert disconnect.reason == 0x98
+
+
 async def test_a_device_that_goes_away_while_it_is_looked_for_is_forgotten(world: World) -> None:
     world.devices.uncached.add("sensor-01")
     gate = asyncio.Event()
+    looking = asyncio.Event()
     find = world.devices.find
 
     async def slow_find(product_key: str, name: str) -> FakeDevice | None:
+        looking.set()
         await gate.wait()
         return await find(product_key, name)
 
     world.devices.find = slow_find  # type: ignore[method-assign]
     client = await Client.open(world)
     client.send(connect_packet())
-    await asyncio.sleep(0.01)
+    await looking.wait()
     client.abort()
-    await asyncio.sleep(0.01)
+    await until(lambda: not world.gateway._hub.open)
     gate.set()
-    await asyncio.sleep(0.01)
+    await world.gateway._admission.close()
     assert world.devices.log == []
     assert not world.gateway.downlink.online(1)
 
 
 async def test_permissions_are_read_once_for_all_devices_that_connect_meanwhile(world: World) -> None:
     world.topics.is_cached = False
+    world.topics.gate.clear()
     clients = [await Client.open(world) for _ in range(2)]
-    answers = await asyncio.gather(clients[0].connect(), clients[1].connect("sensor-02"))
-    assert [connack.code for connack in answers] == [0, 0]
+    answers = asyncio.gather(clients[0].connect(), clients[1].connect("sensor-02"))
+    await until(lambda: len(world.gateway._admission._tasks) == 2)
+    world.topics.gate.set()
+    assert [connack.code for connack in await answers] == [0, 0]
     assert world.topics.reads == 1
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from thingplane.bus import Bus
 from thingplane.clock import Clock
+from thingplane.cloud.errors import INVALID_FORMATTED_PARAMETER
 from thingplane.devices import errors
 from thingplane.devices.events import ClientIdsBarred
 from thingplane.devices.record import Device
@@ -87,12 +88,13 @@ class ClientIds:
         """Bar all client ids of a device but one.
 
         Raises:
-            BusinessError: iot.device.VerifyDeviceFailed when the device has no such client id; nothing is changed then.
+            BusinessError: iot.common.InvalidFormattedParameter when the device has no such client id (the guide names
+                no code of its own for that); nothing is changed then.
         """
         lock = select(_client_id).where(_mine == device.id, _client_id == client_id).with_for_update()
         async with self._database.write() as connection:
             if (await connection.execute(lock)).first() is None:
-                raise errors.VERIFY_DEVICE_FAILED("The device has no such client id.")
+                raise INVALID_FORMATTED_PARAMETER("ClientId: the device has no such client id.")
             others = delete(device_client_ids).where(_mine == device.id, _client_id != client_id)
             barred = tuple((await connection.execute(others.returning(_client_id))).scalars())
         self._barred(device, barred)

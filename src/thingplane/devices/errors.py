@@ -56,5 +56,5 @@ TOO_MANY_DEVICE_PROPERTIES_PER_TIME = ErrorCode(
     "iot.device.TooManyDevicePropertiesPerTime", "There are too many tags in one call."
 )
 VERIFY_DEVICE_FAILED = ErrorCode(
-    "iot.device.VerifyDeviceFailed", "The device has no client id like this, or has as many as it may."
+    "iot.device.VerifyDeviceFailed", "The device cannot register itself under this client id."
 )

@@ -69,10 +69,10 @@ class DeviceLists:
 
     async def by_tags(self, instance_id: int, tags: Sequence[tuple[str, str]], limit: int, offset: int = 0) -> Page:
         """Return devices of an instance that have all of these tags, newest first."""
-        with_tags = self._tags.matching(instance_id, tags)
-        key = with_tags.selected_columns[0]
-        page = with_tags.order_by(key.desc()).limit(limit).offset(min(offset, _MAX_OFFSET))
         async with self._database.read() as connection:
+            with_tags = self._tags.matching(instance_id, await self._tags.rarest_first(connection, instance_id, tags))
+            key = with_tags.selected_columns[0]
+            page = with_tags.order_by(key.desc()).limit(limit).offset(min(offset, _MAX_OFFSET))
             total = (await connection.execute(with_tags.with_only_columns(func.count()))).scalar_one()
             keys = (await connection.execute(page)).scalars().all()
             rows = await connection.execute(

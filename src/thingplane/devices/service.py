@@ -218,6 +218,10 @@ class DeviceService:
         """Take note of the end of a connection."""
         self._presence.disconnected(device)
 
+    async def flush(self) -> None:
+        """Write the times of connections that are not written yet, so that queries of the table find them."""
+        await self._presence.flush()
+
     def status(self, device: Device) -> Status:
         """Return the device's state."""
         if not device.enabled:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Select, delete, exists, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.bus import Bus
 from thingplane.clock import Clock
@@ -20,6 +21,9 @@ MAX_TAGS: Final = 100
 MAX_TEXT_BYTES: Final = 5 * 1024
 """Bytes of the tags of one call (guide 4.8.23)."""
 
+
+# Devices with a tag that are counted: where two tags have more, it hardly matters which of them comes first.
+_FREQUENT: Final = 20_000
 
 _KEY = re.compile(r"[A-Za-z0-9_\-.#@%&*]{1,64}")
 _decoder = msgspec.json.Decoder(dict[str, str | int | float | bool])
@@ -64,6 +68,12 @@ def read_tags(text: str) -> dict[str, str]:
     return tags
 
 
+def _with(instance_id: int, tag: tuple[str, str]) -> Select[Any]:
+    key, value = tag
+    has_it = (device_tags.c.instance_id == instance_id, device_tags.c.key == key, device_tags.c.value == value)
+    return select(device_tags.c.device_id).where(*has_it)
+
+
 class DeviceTags:
     """The tags of all devices. They go with the device."""
 
@@ -84,15 +94,32 @@ class DeviceTags:
         return found
 
     def matching(self, instance_id: int, tags: Sequence[tuple[str, str]]) -> Select[Any]:
-        """Return a query for the keys of an instance's devices that have all of these tags, for use inside others."""
-        wanted = dict.fromkeys(tags)
-        first, *others = (device_tags.alias() for _ in wanted)
-        query = select(first.c.device_id)
-        for tag in others:
-            query = query.join(tag, tag.c.device_id == first.c.device_id)
-        for tag, (key, value) in zip([first, *others], wanted, strict=True):
-            query = query.where(tag.c.instance_id == instance_id, tag.c.key == key, tag.c.value == value)
+        """Return a query for the keys of an instance's devices that have all of these tags, for use inside others.
+
+        Devices with the first tag are looked through for the others: the rarest should be the first.
+        """
+        first, *others = dict.fromkeys(tags)
+        query = _with(instance_id, first)
+        for key, value in others:
+            tag = device_tags.alias()
+            same = (tag.c.device_id == device_tags.c.device_id, tag.c.instance_id == device_tags.c.instance_id)
+            wanted = (tag.c.key == key, tag.c.value == value)
+            query = query.where(exists(select(tag.c.device_id).where(*same, *wanted)))
         return query
+
+    async def rarest_first(
+        self, connection: AsyncConnection, instance_id: int, tags: Sequence[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        """Return tags so that those that fewer devices of an instance have come first."""
+        if len(tags) < 2:
+            return list(tags)
+        counts: dict[tuple[str, str], int] = {}
+        for tag in tags:
+            some = _with(instance_id, tag).limit(_FREQUENT).subquery()
+            counts[tag] = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
+            if not counts[tag]:
+                break
+        return sorted(tags, key=lambda tag: counts.get(tag, _FREQUENT))
 
     async def save(self, device: Device, tags: Mapping[str, str]) -> None:
         """Add tags, and give those that the device has already these values; all or none.

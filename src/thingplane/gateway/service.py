@@ -9,7 +9,7 @@ import structlog
 from thingplane.alink import HandlerTable
 from thingplane.bus import Bus
 from thingplane.clock import Clock
-from thingplane.devices.service import DeviceDeleted, DeviceDisabled
+from thingplane.devices.service import DeviceDeleted, DeviceDisabled, DeviceReset
 from thingplane.gateway.admission import Admission
 from thingplane.gateway.downlink import GatewayDownlink
 from thingplane.gateway.hub import Hub
@@ -101,6 +101,7 @@ class Gateway:
         self._next_purge = 0.0
         bus.subscribe(DeviceDeleted, self._device_deleted)
         bus.subscribe(DeviceDisabled, self._device_disabled)
+        bus.subscribe(DeviceReset, self._device_reset)
         bus.subscribe(ProductDeleted, self._product_deleted)
 
     def on_custom_message(self, handler: CustomHandler) -> None:
@@ -198,6 +199,11 @@ class Gateway:
         connection = self._registry.get(event.device_id)
         if connection is not None:
             connection.link.close(ReasonCode.NOT_AUTHORIZED, "device disabled")
+
+    def _device_reset(self, event: DeviceReset) -> None:
+        connection = self._registry.get(event.device_id)
+        if connection is not None:
+            connection.link.close(ReasonCode.ADMINISTRATIVE_ACTION, "device reset")
 
     def _product_deleted(self, event: ProductDeleted) -> None:
         for connection in self._registry.of_product(event.product_id):

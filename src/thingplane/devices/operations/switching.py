@@ -1,4 +1,4 @@
-"""DisableThing and EnableThing."""
+"""DisableThing, EnableThing and ResetThing."""
 
 from thingplane.cloud import Context, Response, operation
 from thingplane.devices.addressing import DeviceRequest, addressed
@@ -31,3 +31,17 @@ class EnableThingResponse(Response):
 async def EnableThing(ctx: Context, req: EnableThingRequest) -> EnableThingResponse:
     await ctx.service(DeviceService).enable(await addressed(ctx, req))
     return EnableThingResponse()
+
+
+class ResetThingRequest(DeviceRequest):
+    pass
+
+
+class ResetThingResponse(Response):
+    pass
+
+
+@operation(qps=500)
+async def ResetThing(ctx: Context, req: ResetThingRequest) -> ResetThingResponse:
+    await ctx.service(DeviceService).reset(await addressed(ctx, req))
+    return ResetThingResponse()
