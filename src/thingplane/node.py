@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import ssl
@@ -165,6 +166,7 @@ async def _run(settings: Settings) -> int:
     await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         starting.result()
+        _spare_collector()
         await waiting
     else:
         starting.cancel()
@@ -180,6 +182,17 @@ async def _run(settings: Settings) -> int:
         return 1
     log.info("stopped")
     return 0
+
+
+def _spare_collector() -> None:
+    """Keep the cyclic garbage collector from looking at the same objects again and again.
+
+    Modules and services live as long as the node. The many objects of a loop turn's messages are freed by counting
+    references; with Python's usual threshold of 700, looking for cycles among them takes a sixth of the CPU time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _context(certificates: Certificates) -> ssl.SSLContext:
