@@ -65,13 +65,18 @@ class FakePermissions:
 class FakeTopics:
     is_cached: bool = True
     reads: int = 0
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    """Reading waits for it; open at first."""
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     def cached(self, _product_id: int) -> FakePermissions | None:
         return FakePermissions() if self.is_cached else None
 
     async def permissions(self, _product_id: int) -> FakePermissions:
         self.reads += 1
-        await asyncio.sleep(0.01)
+        await self.gate.wait()
         return FakePermissions()
 
 
@@ -118,6 +123,10 @@ class World:
     seen: list[Uplink] = field(default_factory=list)
     closings: list[Callable[[], None]] = field(default_factory=list)
     """Close the test's own sockets."""
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.gateway._hub.tick()
 
     async def stop(self) -> None:
         for close in self.closings:

@@ -105,17 +105,16 @@ class Reports:
         if failures is None:
             if model.level is not CheckLevel.NONE:
                 # The text goes to the history as it came, unless it only resembles the form that is kept there.
-                if params.count(b"{") > 1 and _has_extra_members(values):
-                    params = _kept(params, values, ())
-                self._store(uplink, params)
+                span = _span(values, uplink.received)
+                self._store(uplink, params if span else _kept(params, values, ()), span)
             uplink.reply()
         else:
             if len(failures) < len(values):
                 self._store(uplink, _kept(params, values, failures))
             uplink.reply(data=_reasons(failures))
 
-    def _store(self, uplink: Uplink, points: bytes) -> None:
-        self._series.append(uplink.device.id, Kind.PROPERTY, uplink.received, points)
+    def _store(self, uplink: Uplink, points: bytes, span: tuple[int, int] | None = None) -> None:
+        self._series.append(uplink.device.id, Kind.PROPERTY, uplink.received, points, span)
         self._snapshots.report(uplink.device.id, uplink.received, points)
 
     def _event(self, uplink: Uplink, model: CompiledModel) -> None:
@@ -158,12 +157,23 @@ class Reports:
         uplink.reply(failure.code, message=failure.message)
 
 
-def _has_extra_members(values: dict[str, Any]) -> bool:
-    """Tell whether a value/time pair has members that are neither."""
+def _span(values: dict[str, Any], received: int) -> tuple[int, int] | None:
+    """Return the earliest and the latest time of a checked post; None if a value/time pair has further members."""
+    earliest = latest = -1
     for value in values.values():
-        if type(value) is dict and "value" in value and len(value) > 1 + ("time" in value):
-            return True
-    return False
+        time = received
+        if type(value) is dict and "value" in value and len(value) > 1:
+            if len(value) > 2 or "time" not in value:
+                return None
+            if value["time"] is not None:
+                time = value["time"]
+        if latest < 0:
+            earliest = latest = time
+        elif time < earliest:
+            earliest = time
+        elif time > latest:
+            latest = time
+    return (earliest, latest) if values else (received, received)
 
 
 def _kept(params: bytes, values: dict[str, Any], without: Container[str]) -> bytes:

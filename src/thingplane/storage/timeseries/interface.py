@@ -69,7 +69,9 @@ class TimeSeries(Protocol):
     async def close(self) -> None:
         """Release everything. What was appended but never committed is gone; a running commit is finished first."""
 
-    def append(self, device_id: int, kind: Kind, received: int, points: bytes) -> None:
+    def append(
+        self, device_id: int, kind: Kind, received: int, points: bytes, span: tuple[int, int] | None = None
+    ) -> None:
         """Add one message of a device to the batch of the next commit.
 
         Args:
@@ -79,6 +81,8 @@ class TimeSeries(Protocol):
             points: A JSON object, identifier → bare value or ``{"value": v, "time": ms}``. An object whose keys are a
                 subset of ``value`` and ``time`` and that has ``value`` is always read as the second form. A time that
                 is not a 64-bit integer counts as absent. An empty object is allowed and leaves no point.
+            span: Earliest and latest time of the points. Only from a caller that has decoded them and checked their
+                identifiers: it saves the store from doing the same again.
 
         Raises:
             MalformedPointsError: ``points`` is not a JSON object. Nothing was appended.

@@ -15,7 +15,7 @@ _LONGEST_IDENTIFIER = 2000
 """Bytes of UTF-8: what fits in an index page of PostgreSQL. No thing model comes near it."""
 
 
-class _Timed(msgspec.Struct, forbid_unknown_fields=True):
+class _Timed(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     value: msgspec.Raw
     time: Any = None
 

@@ -17,7 +17,7 @@ from thingplane.storage.timeseries.embedded.top import Hit, Top
 from thingplane.storage.timeseries.embedded.versions import Version
 from thingplane.storage.timeseries.errors import TimeSeriesError
 from thingplane.storage.timeseries.interface import Done, Kind, Point, Stats, kinds_of
-from thingplane.storage.timeseries.points import span
+from thingplane.storage.timeseries.points import span as span_of
 
 _STEP_S = 0.001
 """A query lets the loop do other things after so long."""
@@ -51,9 +51,11 @@ class EmbeddedTimeSeries:
         await self._maintenance.close()
         self._files.close()
 
-    def append(self, device_id: int, kind: Kind, received: int, points: bytes) -> None:
+    def append(
+        self, device_id: int, kind: Kind, received: int, points: bytes, span: tuple[int, int] | None = None
+    ) -> None:
         """Add one message to the batch of the next commit."""
-        earliest, latest = span(points, received)
+        earliest, latest = span or span_of(points, received)
         self._values += (device_id, kind, received, points)
         self._spans.append((device_id, earliest, latest))
 

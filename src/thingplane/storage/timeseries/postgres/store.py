@@ -82,7 +82,14 @@ class PostgresTimeSeries:
             await self._writer.close()
         await self._pool.close()
 
-    def append(self, device_id: int, kind: Kind, received: int, points: bytes) -> None:
+    def append(
+        self,
+        device_id: int,
+        kind: Kind,
+        received: int,
+        points: bytes,
+        span: tuple[int, int] | None = None,  # noqa: ARG002 - every row has its own time here
+    ) -> None:
         """Add one message to the batch of the next commit."""
         kind_number = int(kind)
         self._committer.append(
