@@ -347,6 +347,26 @@ def upgrade() -> None:
         op.f("ix_ota_module_versions_version_device_id"), "ota_module_versions", ["version", "device_id"], unique=False
     )
     op.create_table(
+        "topic_routes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("source", sa.String(length=128), nullable=False),
+        sa.Column("destination", sa.String(length=128), nullable=False),
+        sa.Column("source_device_id", sa.BigInteger(), nullable=False),
+        sa.Column("device_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_topic_routes_device_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["source_device_id"], ["devices.id"], name=op.f("fk_topic_routes_source_device_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_topic_routes")),
+        sa.UniqueConstraint("source", "destination", name=op.f("uq_topic_routes_source_destination")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_topic_routes_destination"), "topic_routes", ["destination"], unique=False)
+    op.create_index(op.f("ix_topic_routes_device_id"), "topic_routes", ["device_id"], unique=False)
+    op.create_index(op.f("ix_topic_routes_source_device_id"), "topic_routes", ["source_device_id"], unique=False)
+    op.create_table(
         "topology_relations",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("gateway_id", sa.BigInteger(), nullable=False),
