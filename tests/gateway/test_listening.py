@@ -12,7 +12,7 @@ from websockets.typing import Subprotocol
 
 from tests.gateway.client import Client, connect_packet
 from tests.gateway.conftest import StartWorld
-from tests.gateway.support import PRODUCT_KEY, World
+from tests.gateway.support import PRODUCT_KEY, World, until
 from tests.mqtt.wire import read_packets, write_packets
 from thingplane.mqtt.packets import Connack, Packet, Publish
 from thingplane.tls import Certificates, server_context
@@ -127,8 +127,9 @@ async def test_who_says_nothing_is_dropped(start: StartWorld, certificates: Cert
     context = ssl.create_default_context(cafile=str(certificates.ca))
     secured = await asyncio.open_connection("127.0.0.1", world.ports.mqtt, ssl=context, server_hostname="localhost")
     connected = await Client.connected(world)
-    await asyncio.sleep(0.05)
-    world.clock.advance(7)
+    hub = world.gateway._hub
+    await until(lambda: (len(hub._entering), len(hub.open)) == (2, 3))
+    world.pass_time(7)
     for reader, writer in (silent, started, upgrading, secured):
         async with asyncio.timeout(5):
             assert await reader.read() == b""
@@ -149,6 +150,6 @@ async def test_a_taken_port_is_a_clear_error(start: StartWorld) -> None:
 async def test_stopping_with_silent_connections(start: StartWorld) -> None:
     world = await start()
     _, silent = await asyncio.open_connection("127.0.0.1", world.ports.mqtt)
-    await asyncio.sleep(0.01)
+    await until(lambda: bool(world.gateway._hub._entering))
     await world.gateway.stop()
     silent.close()

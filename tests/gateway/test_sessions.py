@@ -178,8 +178,7 @@ async def test_waiting_messages_expire(world: World) -> None:
     await (await Client.connected(world, clean_start=False)).disconnect()
     assert await world.gateway.downlink.send(message(b"short", expiry=10))
     assert await world.gateway.downlink.send(message(b"long"))
-    world.clock.advance(11)
-    await asyncio.sleep(0.05)
+    world.pass_time(11)
     again = await Client.open(world)
     assert (await again.connect(clean_start=False)).session_present
     assert (await acknowledged(again)).payload == b"long"
