@@ -10,7 +10,7 @@ import pytest
 from tests.common.clock import FakeClock
 from thingplane.bus import LocalBus
 from thingplane.devices import presence
-from thingplane.devices.service import Device, DeviceService
+from thingplane.devices.service import Device, DeviceConnected, DeviceService
 from thingplane.products.service import Product, ProductService
 from thingplane.storage.database import Database
 
@@ -178,3 +178,11 @@ async def test_a_connected_device_stays_one_object_when_the_cache_has_let_it_go(
     again = await devices.find(product.product_key, "lamp-1")
     assert again == device
     assert again is not device
+
+
+async def test_the_bus_tells_of_every_connection(bus: LocalBus, devices: DeviceService, device: Device) -> None:
+    told: list[DeviceConnected] = []
+    bus.subscribe(DeviceConnected, told.append)
+    devices.connected(device, "10.0.0.1")
+    devices.connected(device, "10.0.0.2")
+    assert told == [DeviceConnected(device.id, device.product_key, device.name)] * 2

@@ -11,6 +11,14 @@ class DeviceDeleted(msgspec.Struct, frozen=True):
     name: str
 
 
+class DeviceConnected(msgspec.Struct, frozen=True):
+    """The device is being let in, for the first time or again: from the next turn of the loop on it can be sent to."""
+
+    device_id: int
+    product_key: str
+    name: str
+
+
 class DeviceDisabled(msgspec.Struct, frozen=True):
     """The device may not connect any more; its connection has to be closed."""
 

@@ -18,6 +18,7 @@ from thingplane.devices.client_ids import MAX_CLIENT_IDS, ClientIds
 from thingplane.devices.directory import DeviceDirectory
 from thingplane.devices.events import (
     ClientIdsBarred,
+    DeviceConnected,
     DeviceDeleted,
     DeviceDisabled,
     DeviceEnabled,
@@ -39,6 +40,7 @@ from thingplane.storage.database import Database
 __all__ = [
     "ClientIdsBarred",
     "Device",
+    "DeviceConnected",
     "DeviceDeleted",
     "DeviceDisabled",
     "DeviceEnabled",
@@ -213,6 +215,7 @@ class DeviceService:
         of the same device has replaced it.
         """
         self._presence.connected(device, ip)
+        self._bus.publish(DeviceConnected(device.id, device.product_key, device.name))
 
     def disconnected(self, device: Device) -> None:
         """Take note of the end of a connection."""
