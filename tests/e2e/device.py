@@ -24,6 +24,7 @@ class LinkkitDevice:
         *,
         ca: str | None = None,
         clean_session: bool = True,
+        protocol: str = "MQTTv311",
         answers: dict[str, Any] | None = None,
     ) -> None:
         # The SDK writes SyntaxWarnings of its own on newer Pythons; they are not ours to mend.
@@ -43,6 +44,7 @@ class LinkkitDevice:
             "tsl_file": str(tsl_file),
             "ca": ca,
             "clean_session": clean_session,
+            "protocol": protocol,
             "answers": answers or {},
         }
         self._send(config)

@@ -29,6 +29,7 @@ def main() -> None:
     )
     device.config_mqtt(
         port=config["port"],
+        protocol=config["protocol"],
         endpoint=config["host"],
         secure="TLS" if config["ca"] else "",
         cadata=config["ca"],
