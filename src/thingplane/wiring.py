@@ -103,7 +103,7 @@ class Platform:
         )
         table = HandlerTable()
         self.gateway = Gateway(
-            devices=cast("Devices", self.devices),
+            devices=cast("Devices", self.devices),  # takes back only the devices that it gave
             topics=self.topics,
             table=table,
             commit=commits,
