@@ -25,7 +25,10 @@ def call(
     """
     values = dict(_parameter(text) for text in parameters)
     where = target(data_dir, endpoint, access_key_id, access_key_secret)
-    client = CloudClient(where.endpoint, where.access_key_id, where.access_key_secret)
+    try:
+        client = CloudClient(where.endpoint, where.access_key_id, where.access_key_secret)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
     try:
         answer = client.call(action, values)
     except CallError as error:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from thingplane.access.service import AccessError, AccessService
 from thingplane.cli import CommandError
 from thingplane.clock import SystemClock
+from thingplane.cloud.policy import InvalidPolicyError
 from thingplane.instances.service import InstanceDirectory, InstanceError
 from thingplane.settings import SettingsError, load_settings
 from thingplane.storage.database import Database, metadata_url
@@ -55,7 +56,7 @@ def _run(data_dir: Path | None, action: Callable[[Database], Awaitable[T]]) -> T
 
     try:
         return asyncio.run(run())
-    except (AccessError, InstanceError, MigrationError) as error:
+    except (AccessError, InstanceError, InvalidPolicyError, MigrationError) as error:
         raise CommandError(str(error)) from None
     except (SQLAlchemyError, OSError) as error:
         raise CommandError(f"the database does not answer: {error.__class__.__name__}") from None
