@@ -1,19 +1,27 @@
 """A product with devices, and the services that know them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
+import thingplane.devices.operations.batch_registration
+import thingplane.devices.operations.by_status
+import thingplane.devices.operations.client_ids
 import thingplane.devices.operations.details
 import thingplane.devices.operations.listing
+import thingplane.devices.operations.nicknames
 import thingplane.devices.operations.registration
 import thingplane.devices.operations.status
-import thingplane.devices.operations.switching  # noqa: F401
+import thingplane.devices.operations.switching
+import thingplane.devices.operations.tags  # noqa: F401
 from tests.common.api import Api
 from tests.common.clock import FakeClock
 from thingplane.bus import LocalBus
 from thingplane.cloud import Services
 from thingplane.devices.service import DeviceService
+from thingplane.groups.service import GroupService
 from thingplane.products.service import NewProduct, Product, ProductService
 from thingplane.storage.database import Database
 
@@ -61,5 +69,27 @@ async def foreign_product(products: ProductService) -> Product:
 
 
 @pytest.fixture
-def api(products: ProductService, devices: DeviceService, clock: FakeClock) -> Api:
-    return Api(Services(products, devices), clock=clock)
+def groups(database: Database, clock: FakeClock, devices: DeviceService) -> GroupService:
+    return GroupService(database, clock, devices)
+
+
+@pytest.fixture
+def api(products: ProductService, devices: DeviceService, groups: GroupService, clock: FakeClock) -> Api:
+    return Api(Services(products, devices, groups), clock=clock)
+
+
+Xml = Callable[..., Awaitable[ET.Element]]
+
+
+@pytest.fixture
+def xml(products: ProductService, devices: DeviceService, groups: GroupService, clock: FakeClock) -> Xml:
+    """Calls an operation, and gives the root element of its answer."""
+    api = Api(Services(products, devices, groups), clock=clock, scheme="acs3")
+
+    async def call(action: str, /, **parameters: Any) -> ET.Element:
+        _, _, body = await api.send(api.signer.sign(action, {**parameters, "Format": "XML"}))
+        root = ET.fromstring(body)
+        assert root.tag == f"{action}Response"
+        return root
+
+    return call

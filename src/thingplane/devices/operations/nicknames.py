@@ -15,7 +15,7 @@ _AT_ONCE: Final = 500
 """Devices that are looked up together; more would hold up the event loop."""
 
 
-class DeviceNicknameInfo(Struct):
+class OtherNickname(Struct):
     ProductKey: str | None = None
     DeviceName: str | None = None
     IotId: Annotated[str | None, Field(doc="Outranks ProductKey and DeviceName.")] = None
@@ -34,7 +34,7 @@ class DeviceNicknameInfo(Struct):
 
 class BatchUpdateDeviceNicknameRequest(Request):
     DeviceNicknameInfo: Annotated[
-        list[DeviceNicknameInfo],
+        list[OtherNickname],
         Field(doc="All or none are changed; of a device that is listed twice the last counts."),
     ] = msgspec.field(default_factory=list)
 
