@@ -58,7 +58,7 @@ async def test_an_accepted_application_is_worked_on_by_the_next_start(
 
 
 @pytest.mark.parametrize("statements", [1, 2, 3, 4, 5])
-async def test_a_node_that_dies_while_it_makes_devices_leaves_neither_duplicates_nor_holes(
+async def test_a_node_that_dies_while_it_makes_devices_leaves_neither_duplicates_nor_holes(  # noqa: PLR0917  fixtures
     database: Database,
     other_node: DeviceService,
     restart: Callable[[], DeviceService],

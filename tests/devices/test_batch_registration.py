@@ -241,7 +241,7 @@ async def test_lists_against_the_rules_name_what_is_wrong(
         ),
     ],
 )
-async def test_violations_have_their_documented_code_and_make_nothing(
+async def test_violations_have_their_documented_code_and_make_nothing(  # noqa: PLR0917  fixtures
     api: Api, product: Product, devices: DeviceService, action: str, parameters: dict[str, Any], code: str
 ) -> None:
     answer = await api.call(action, **({"ProductKey": product.product_key} | parameters))

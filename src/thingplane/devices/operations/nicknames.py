@@ -58,7 +58,7 @@ async def BatchUpdateDeviceNickname(
     return BatchUpdateDeviceNicknameResponse()
 
 
-async def _device(ctx: Context, entry: DeviceNicknameInfo) -> Device:
+async def _device(ctx: Context, entry: OtherNickname) -> Device:
     return await ctx.service(DeviceService).resolve(
         ctx.instance.id, product_key=entry.ProductKey, name=entry.DeviceName, iot_id=entry.IotId
     )
