@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 import msgspec
 import structlog
@@ -22,7 +23,11 @@ def configure_logs(level: str, form: str) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: Any = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if console else structlog.processors.JSONRenderer(_json)
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if console
+        else structlog.processors.JSONRenderer(_json)
+    )
     structlog.configure(
         processors=[
             *shared,
@@ -50,5 +55,18 @@ def configure_logs(level: str, form: str) -> None:
     root.setLevel(max(number, logging.WARNING))
 
 
-def _json(line: object, **_options: object) -> str:
-    return msgspec.json.encode(line, enc_hook=repr).decode()
+def _json(line: Mapping[str, object], **_options: object) -> str:
+    return msgspec.json.encode({name: _plain(value) for name, value in line.items()}).decode()
+
+
+def _plain(value: object) -> object:
+    """Return what JSON can say. Objects are shown by ``repr``, which leaves out their secrets; msgspec would not."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()  # file names may hold what is not UTF-8
+    if value is None or isinstance(value, int | float):
+        return value
+    if type(value) in (list, tuple, set, frozenset):
+        return [_plain(item) for item in cast("Iterable[object]", value)]
+    if type(value) is dict:
+        return {str(name): _plain(item) for name, item in value.items()}
+    return repr(value)

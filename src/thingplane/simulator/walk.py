@@ -6,6 +6,9 @@ from typing import Any
 
 from thingplane.simulator.client import Values
 
+_WIDEST = 2e9
+"""A walk stays in a part of a wider range, as near to zero as the range allows."""
+
 
 class Walk:
     """A random walk over the properties of a TSL (the JSON of GetThingModelTslPublished)."""
@@ -52,7 +55,9 @@ class Walk:
 
     def _number(self, kind: str, specs: Mapping[str, Any], current: float | None) -> float:
         low, high = float(specs.get("min", 0)), float(specs.get("max", 100))
-        low, high = max(low, -1e9), min(high, 1e9)
+        if high - low > _WIDEST:
+            middle = min(max(0.0, low + _WIDEST / 2), high - _WIDEST / 2)
+            low, high = middle - _WIDEST / 2, middle + _WIDEST / 2
         step = float(specs.get("step") or (1 if kind == "int" else 0.1))
         if current is None:
             current = (low + high) / 2
