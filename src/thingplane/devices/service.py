@@ -13,6 +13,7 @@ from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.devices import errors
 from thingplane.devices.applications import MAX_DEVICES, DeviceApplications
+from thingplane.devices.batching import MAX_KEYS
 from thingplane.devices.changes import Changes
 from thingplane.devices.client_ids import MAX_CLIENT_IDS, ClientIds
 from thingplane.devices.directory import DeviceDirectory
@@ -311,10 +312,15 @@ class DeviceService:
         now = self._clock.now_ms()
         change = update(devices).where(devices.c.id == bindparam("key"))
         change = change.values(nickname=bindparam("other"), modified_at=now)
+        rows: list[dict[str, Any]] = [
+            {"key": device_id, "other": nickname} for device_id, nickname in sorted(nicknames.items())
+        ]
         async with self._database.write() as connection:
-            if len(await self.keep(connection, list(nicknames))) < len(nicknames):
-                raise errors.NOT_EXISTED_DEVICE()
-            await connection.execute(change, [{"key": key, "other": name} for key, name in sorted(nicknames.items())])
+            for start in range(0, len(rows), MAX_KEYS):
+                some = rows[start : start + MAX_KEYS]
+                if len(await self.keep(connection, [row["key"] for row in some])) < len(some):
+                    raise errors.NOT_EXISTED_DEVICE()
+                await connection.execute(change, some)
         self._bus.publish(NicknamesChanged(dict(nicknames), now))
 
     async def disable(self, device: Device) -> None:

@@ -2,17 +2,15 @@
 
 import asyncio
 from itertools import islice
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 
 from thingplane.cloud import Context, Field, Request, Response, Struct, operation
 from thingplane.cloud.errors import INVALID_FORMATTED_PARAMETER
 from thingplane.devices import errors
+from thingplane.devices.batching import MAX_KEYS
 from thingplane.devices.service import Device, DeviceService
-
-_AT_ONCE: Final = 500
-"""Devices that are looked up together; more would hold up the event loop."""
 
 
 class OtherNickname(Struct):
@@ -51,7 +49,8 @@ async def BatchUpdateDeviceNickname(
         raise INVALID_FORMATTED_PARAMETER("DeviceNicknameInfo: at least one device is needed.")
     nicknames: dict[int, str | None] = {}
     entries = iter(req.DeviceNicknameInfo)
-    while some := list(islice(entries, _AT_ONCE)):
+    # All at once would hold up the event loop.
+    while some := list(islice(entries, MAX_KEYS)):
         found = await asyncio.gather(*(_device(ctx, entry) for entry in some))
         nicknames |= {device.id: entry.Nickname for device, entry in zip(found, some, strict=True)}
     await ctx.service(DeviceService).rename(nicknames)
