@@ -61,6 +61,19 @@ def test_new_name_renews_the_server_certificate_under_the_same_authority(certifi
     handshake(certificates, "new.example.com")
 
 
+def test_start_with_the_same_ipv6_address_keeps_the_server_certificate(tmp_path: Path) -> None:
+    before = ensure_certificates(tmp_path / "tls", ["2001:db8::0a"]).certificate.read_bytes()
+    assert ensure_certificates(tmp_path / "tls", ["2001:db8::a"]).certificate.read_bytes() == before
+
+
+def test_certificate_of_another_authority_is_replaced(certificates: Certificates, tmp_path: Path) -> None:
+    other = ensure_certificates(tmp_path / "other", ["iot.example.com"])
+    certificates.certificate.write_bytes(other.certificate.read_bytes())
+    certificates.key.write_bytes(other.key.read_bytes())
+    ensure_certificates(certificates.ca.parent, ["iot.example.com"])
+    handshake(certificates, "iot.example.com")
+
+
 def test_file_that_is_no_certificate_is_an_error(certificates: Certificates) -> None:
     certificates.certificate.write_text("rubbish")
     with pytest.raises(ValueError, match=r".+"):

@@ -193,6 +193,7 @@ def _spare_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def _context(certificates: Certificates) -> ssl.SSLContext:

@@ -1,22 +1,14 @@
 """The node's certificates: a private certificate authority and a server certificate, made at first start."""
 
+import contextlib
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-from thingplane.storage.files import write_file
-
-CA_DAYS = 3650
-SERVER_DAYS = 825
 RENEW_DAYS = 30
 
 
@@ -44,22 +36,16 @@ def ensure_certificates(folder: Path, names: Iterable[str]) -> Certificates:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
-    ca_key_file = folder / "ca.key"
-    if not files.ca.exists() or not ca_key_file.exists():
-        key = ec.generate_private_key(ec.SECP256R1())
-        _write_key(ca_key_file, key)
-        write_file(files.ca, _authority(key).public_bytes(serialization.Encoding.PEM), 0o644)
+    ca_key = folder / "ca.key"
+    has_authority = files.ca.exists() and ca_key.exists()
     wanted = _subject_names(names)
-    if not _serves(files, wanted):
-        ca = x509.load_pem_x509_certificate(files.ca.read_bytes())
-        ca_key = serialization.load_pem_private_key(ca_key_file.read_bytes(), None)
-        if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"{ca_key_file} is not an elliptic curve key")
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _server(key, wanted, ca, ca_key)
-        _write_key(files.key, key)
-        pem = serialization.Encoding.PEM
-        write_file(files.certificate, certificate.public_bytes(pem) + ca.public_bytes(pem), 0o644)
+    if has_authority and files.certificate.exists() and files.key.exists() and _serves(files, wanted):
+        return files
+    from thingplane import certificates  # noqa: PLC0415 - see there
+
+    if not has_authority:
+        certificates.issue_authority(files.ca, ca_key)
+    certificates.issue_server(files.ca, ca_key, files.certificate, files.key, wanted)
     return files
 
 
@@ -85,66 +71,43 @@ def _subject_names(names: Iterable[str]) -> list[str]:
     return sorted({name for name in (*own, *names) if name and name not in {"0.0.0.0", "::"}})  # noqa: S104
 
 
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
 def _serves(files: Certificates, names: list[str]) -> bool:
-    if not files.certificate.exists() or not files.key.exists():
+    """Tell whether clients accept the server certificate under every name, and will for some time.
+
+    Raises:
+        ValueError: a file holds no certificate or key.
+    """
+    try:
+        certificate = _presented(files)
+    except ssl.SSLCertVerificationError:
+        return False  # another authority's, or it has ended
+    except ssl.SSLError as error:
+        raise ValueError(f"{files.certificate} and {files.key} are no certificate with its key: {error}") from error
+    if ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time() < RENEW_DAYS * 86_400:
         return False
-    certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
-    if certificate.not_valid_after_utc - datetime.now(UTC) < timedelta(days=RENEW_DAYS):
-        return False
-    present = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return {_general_name(name) for name in names} <= set(present)
+    present = {value for _, value in certificate.get("subjectAltName", ())}
+    return {_shown(name) for name in names} <= present
 
 
-def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Thingplane private CA")])
-    usage = {"digital_signature": False, "content_commitment": False, "key_encipherment": False}
-    usage |= {"data_encipherment": False, "key_agreement": False, "encipher_only": False, "decipher_only": False}
-    return (
-        _builder(name, name, key, CA_DAYS)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usage), critical=True)
-        .sign(key, hashes.SHA256())
-    )
+def _shown(name: str) -> str:
+    """Return a name or address as OpenSSL shows it: IPv6 addresses in full."""
+    try:
+        address = ipaddress.IPv6Address(name)
+    except ValueError:
+        return name
+    return ":".join(f"{int(group, 16):X}" for group in address.exploded.split(":"))
 
 
-def _server(
-    key: ec.EllipticCurvePrivateKey, names: list[str], ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey
-) -> x509.Certificate:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Thingplane")])
-    return (
-        _builder(subject, ca.subject, key, SERVER_DAYS)
-        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: int
-) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        # Clocks of devices run late.
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def _write_key(file: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    write_file(file, key.private_bytes(encoding, form, serialization.NoEncryption()), 0o600)
+def _presented(files: Certificates) -> dict[str, Any]:
+    """Return what a client that trusts the authority gets to see: the certificate of a handshake in memory."""
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.check_hostname = False
+    trust.load_verify_locations(files.ca)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trust.wrap_bio(to_client, to_server)
+    server = server_context(files.certificate, files.key).wrap_bio(to_server, to_client, server_side=True)
+    for side in (client, server, client):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    presented: dict[str, Any] = client.getpeercert() or {}
+    return presented

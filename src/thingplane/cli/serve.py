@@ -1,5 +1,7 @@
 """``thingplane serve``: run a node."""
 
+import gc
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +27,10 @@ def serve(
         settings = load_settings(given(flags), file=config)
     except SettingsError as error:
         raise CommandError(str(error)) from None
+    # structlog would import rich for tracebacks that a node does not write: a tenth of a second and 6 MB.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # documented: None forbids the import
+    # Nothing of what starting makes is garbage; the node turns the collector on when it is ready.
+    gc.disable()
     from thingplane.node import StartError, run  # noqa: PLC0415 - other commands do without a node's imports
 
     try:

@@ -5,7 +5,6 @@ Two stores stand behind one interface: files of SQLite beside the node (``embedd
 
 from thingplane.storage.timeseries.commit import GroupCommit
 from thingplane.storage.timeseries.errors import MalformedPointsError, TimeSeriesError
-from thingplane.storage.timeseries.factory import time_series
 from thingplane.storage.timeseries.interface import Done, Kind, Point, Stats, TimeSeries
 
 __all__ = [
@@ -17,5 +16,4 @@ __all__ = [
     "Stats",
     "TimeSeries",
     "TimeSeriesError",
-    "time_series",
 ]
