@@ -33,7 +33,6 @@ from thingplane.storage.database import Database
 from thingplane.storage.timeseries import GroupCommit, TimeSeries, TimeSeriesError
 from thingplane.storage.timeseries.embedded.options import Options
 from thingplane.storage.timeseries.embedded.store import EmbeddedTimeSeries
-from thingplane.storage.timeseries.postgres.store import PostgresTimeSeries
 from thingplane.telemetry.service import TelemetryService
 from thingplane.things.service import ThingModelService
 from thingplane.topics.forwarding import TopicForwarding
@@ -57,6 +56,9 @@ HISTORY_HELP = {
 def open_time_series(settings: Settings, clock: Clock) -> TimeSeries:
     """Return the history store that the settings name, not opened yet."""
     if settings.database_url:
+        # With its driver, which takes memory and time that the embedded default need not spend.
+        from thingplane.storage.timeseries.postgres.store import PostgresTimeSeries  # noqa: PLC0415
+
         return PostgresTimeSeries(settings.database_url, clock)
     options = Options(seal_messages=settings.history_seal_rows)
     return EmbeddedTimeSeries(settings.data_dir / "history", clock, options)
