@@ -10,6 +10,7 @@ import msgspec
 
 from thingplane.storage.timeseries.errors import MalformedPointsError
 
+_BRACE = ord("{")
 _INT64 = 1 << 63
 _LONGEST_IDENTIFIER = 2000
 """Bytes of UTF-8: what fits in an index page of PostgreSQL. No thing model comes near it."""
@@ -39,13 +40,15 @@ def explode(points: bytes, received: int) -> list[tuple[str, int, bytes]]:
     result = []
     for identifier, raw in _values(points).items():
         value, time = bytes(raw), received
-        if value.startswith(b"{"):
+        if value[0] == _BRACE:
             try:
-                timed = _decode_timed(raw)
+                timed = _decode_timed(value)
             except msgspec.ValidationError:
                 pass  # an object of the device's own: a bare value
             else:
-                value, time = bytes(timed.value), _time(timed.time, received)
+                value = bytes(timed.value)
+                if timed.time is not None:
+                    time = _time(timed.time, received)
         result.append((identifier, time, value))
     return result
 
