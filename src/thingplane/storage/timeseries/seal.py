@@ -8,7 +8,6 @@ It ends when its standard input is closed, that is when the node dies.
 """
 
 import fcntl
-import gc
 import os
 import sys
 import threading
@@ -112,7 +111,6 @@ def main(arguments: Sequence[str]) -> None:
     """Do one job."""
     directory, job = Path(arguments[0]), arguments[1]
     os.nice(_NICENESS)
-    gc.disable()  # a short life without cycles
     _end_with_parent()
     with (directory / layout.SEAL_LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
