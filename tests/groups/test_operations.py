@@ -419,7 +419,7 @@ async def test_refused_tags_change_nothing(api: Api) -> None:
     many = "[" + ",".join(f'{{"tagKey":"k{number}","tagValue":"v"}}' for number in range(101)) + "]"
     refused = await code(api, "SetDeviceGroupTags", GroupId=group_id, TagString=many)
     assert refused == "iot.group.TagCountExceedMax"
-    for text in ('[{"tagKey":"h1"}]', '[{"tagKey":"h2","tagValue":"v"},{"tagKey":"h","tagValue":"v"}]'):
+    for text in ('{"h1":"rr"}', '[{"tagKey":"h2","tagValue":"v"},{"tagKey":"h","tagValue":"v"}]'):
         refused = await code(api, "SetDeviceGroupTags", GroupId=group_id, TagString=text)
         assert refused == "iot.group.InvalidFormattedTagString"
     kept = [{"TagKey": "h1", "TagValue": "rr"}]
