@@ -3,16 +3,19 @@
 import re
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import msgspec
-from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from thingplane.search import errors
 from thingplane.search.dates import read_date
 from thingplane.search.fields import FIELDS, OPERATORS, SORTABLE, STATUSES, Field, FieldType
 from thingplane.search.statement import Condition, Conditions, Operator, Statement
+
+if TYPE_CHECKING:
+    from lark import Lark, Token, Tree
+
+    Branch: TypeAlias = Tree[Token]
 
 
 class SearchLimits(msgspec.Struct, frozen=True):
@@ -32,12 +35,6 @@ _FORBIDDEN: Final = re.compile(r"[\\/&+\-!():~{}*?%]")
 """What the prefix of LIKE must not contain."""
 
 
-@cache
-def _parser() -> Lark:
-    grammar = files("thingplane.search").joinpath("grammar.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", maybe_placeholders=True)
-
-
 def parse(sql: str, limits: SearchLimits) -> Statement:
     """Return what a statement says.
 
@@ -46,13 +43,27 @@ def parse(sql: str, limits: SearchLimits) -> Statement:
     """
     if len(sql) > limits.characters:
         raise errors.INVALID_SQL_ERROR(f"A statement has at most {limits.characters} characters.")
+    return _Reader(limits).statement(_tree(sql))
+
+
+@cache
+def _parser() -> "Lark":
+    # Takes 50 ms to import, and only a search needs it.
+    from lark import Lark  # noqa: PLC0415
+
+    grammar = files("thingplane.search").joinpath("grammar.lark").read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr", maybe_placeholders=True)
+
+
+def _tree(sql: str) -> "Branch":
+    from lark.exceptions import UnexpectedInput, UnexpectedToken  # noqa: PLC0415 - as above
+
     try:
-        tree = _parser().parse(sql)
+        return _parser().parse(sql)
     except UnexpectedInput as error:
         ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
         where = "at its end" if ended else f"after {error.pos_in_stream} characters"
         raise errors.INVALID_SQL_ERROR(f"The statement cannot be understood {where}.") from error
-    return _Reader(limits).statement(tree)
 
 
 class _Reader:
@@ -61,9 +72,8 @@ class _Reader:
     def __init__(self, limits: SearchLimits) -> None:
         self._limits = limits
 
-    def statement(self, tree: Tree[Token]) -> Statement:
-        parts = [part for part in tree.children if not isinstance(part, Token)]
-        selection, conditions, order, limit = cast("list[Any]", parts)
+    def statement(self, tree: "Branch") -> Statement:
+        selection, conditions, order, limit = cast("list[Any]", tree.children)
         fields = self._selection(selection)
         alternatives = self._conditions(conditions)
         order_by, descending = (None, False) if order is None else self._order(order)
@@ -77,19 +87,19 @@ class _Reader:
             limit=size,
         )
 
-    def _selection(self, tree: Tree[Token]) -> frozenset[str]:
+    def _selection(self, tree: "Branch") -> frozenset[str]:
         if tree.data == "everything":
             return frozenset(FIELDS)
         if tree.data == "count":
             return frozenset()
         return frozenset(_field(str(name)).name for name in tree.children) | {"iot_id"}
 
-    def _conditions(self, tree: Tree[Any]) -> tuple[Conditions, ...]:
+    def _conditions(self, tree: "Branch") -> tuple[Conditions, ...]:
         count = len(tree.children) // 2 + 1
         if count > self._limits.conditions:
             raise errors.INVALID_SQL_CONDITION_ERROR(f"A statement has at most {self._limits.conditions} conditions.")
         alternatives: list[list[Condition]] = [[]]
-        for part in tree.children:
+        for part in cast("list[Branch]", tree.children):
             if part.data == "either":
                 alternatives.append([])
             elif part.data == "condition":
@@ -102,15 +112,15 @@ class _Reader:
                 )
         return tuple(map(tuple, alternatives))
 
-    def _condition(self, tree: Tree[Any]) -> Condition:
-        name, operator, value = tree.children
+    def _condition(self, tree: "Branch") -> Condition:
+        name, operator, value = cast("list[Any]", tree.children)
         field = _field(str(name))
         text = cast("Operator", str(operator).upper())
         if text not in OPERATORS[field.type]:
             raise errors.INVALID_SQL_OPERATOR_TYPE_ERROR(f"{field.name} cannot be compared with {text}.")
         return Condition(field, text, self._value(field, text, value))
 
-    def _value(self, field: Field, operator: Operator, tree: Tree[Token]) -> str | int | None:
+    def _value(self, field: Field, operator: Operator, tree: "Branch") -> str | int | None:
         if tree.data == "null":
             if operator not in {"=", "!="}:
                 raise errors.INVALID_SQL_PARAM_ERROR(f"null cannot be compared with {operator}.")
@@ -137,17 +147,16 @@ class _Reader:
             )
         return prefix
 
-    def _order(self, tree: Tree[Any]) -> tuple[Field, bool]:
-        sortings = [part for part in tree.children if not isinstance(part, Token)]
-        name, direction = sortings[0].children
+    def _order(self, tree: "Branch") -> tuple[Field, bool]:
+        name, direction = cast("Any", tree.children[0]).children
         way = "ASC" if direction is None else str(direction).upper()
-        if len(sortings) > 1 or str(name) not in SORTABLE or way not in {"ASC", "DESC"}:
+        if len(tree.children) > 1 or str(name) not in SORTABLE or way not in {"ASC", "DESC"}:
             raise errors.INVALID_SQL_ORDER_ERROR()
         return FIELDS[str(name)], way == "DESC"
 
-    def _limit(self, tree: Tree[Any]) -> tuple[int, int]:
+    def _limit(self, tree: "Branch") -> tuple[int, int]:
         limits = self._limits
-        _, first, second = tree.children
+        first, second = tree.children
         try:
             offset, size = (0, int(str(first))) if second is None else (int(str(first)), int(str(second)))
         except ValueError:
