@@ -75,6 +75,20 @@ async def test_a_deleted_sub_device_leaves_its_gateway_which_is_told(
     assert len(downlink.received(gateway.id)) == 1
 
 
+async def test_a_reset_device_leaves_its_gateway_and_a_reset_gateway_its_sub_devices(
+    *, bus: LocalBus, devices: DeviceService, topology: TopologyService, gateway: Device, register: Register
+) -> None:
+    first, second = await register(2)
+    await topology.add(gateway, [first, second], by_gateway=True)
+    events: list[TopologyChanged] = []
+    bus.subscribe(TopologyChanged, events.append)
+    await devices.reset(second)
+    assert await topology.sub_devices(gateway) == [first]
+    assert [(event.action, event.sub_devices[0].device_id) for event in events] == [("delete", second.id)]
+    await devices.reset(gateway)
+    assert await topology.sub_devices(gateway) == []
+
+
 async def test_a_deleted_gateway_frees_its_sub_devices(
     devices: DeviceService, topology: TopologyService, gateway: Device, register: Register
 ) -> None:

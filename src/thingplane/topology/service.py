@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, delete, func, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.devices.errors import NOT_EXISTED_DEVICE
-from thingplane.devices.service import Device, DeviceDeleted, DeviceService, devices
+from thingplane.devices.service import Device, DeviceDeleted, DeviceReset, DeviceService, devices
 from thingplane.storage.database import Database
 from thingplane.topology import errors
 from thingplane.topology.events import SubDevice, TopologyChanged, sub_device
@@ -56,7 +56,9 @@ class TopologyService:
         self._devices = devices
         self._leaving: dict[int, dict[str, Any]] = {}
         devices.on_delete.append(self._leave)
-        bus.subscribe(DeviceDeleted, self._deleted)
+        devices.on_reset.append(self._reset)
+        bus.subscribe(DeviceDeleted, self._left)
+        bus.subscribe(DeviceReset, self._left)
 
     # Finding.
 
@@ -177,7 +179,7 @@ class TopologyService:
             )
 
     async def _leave(self, connection: AsyncConnection, device_id: int) -> None:
-        """Remember the gateway of a device that is being deleted, to tell about it once it is gone."""
+        """Remember the gateway of a device that is leaving it, to tell about it once that is certain."""
         device, gateway = devices.alias("device"), devices.alias("gateway")
         both = select(
             device.c.iot_id,
@@ -192,7 +194,13 @@ class TopologyService:
         if row is not None:
             self._leaving[device_id] = row._asdict()
 
-    def _deleted(self, event: DeviceDeleted) -> None:
+    async def _reset(self, connection: AsyncConnection, device_id: int) -> None:
+        """Take the relationships of a device that is being reset (guide, ResetThing)."""
+        await self._leave(connection, device_id)
+        own = or_(_sub_device == device_id, _gateway == device_id)
+        await connection.execute(delete(topology_relations).where(own))
+
+    def _left(self, event: DeviceDeleted | DeviceReset) -> None:
         left = self._leaving.pop(event.device_id, None)
         if left is not None:
             gone = SubDevice(event.device_id, left.pop("iot_id"), event.product_key, event.name)
