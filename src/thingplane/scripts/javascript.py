@@ -1,0 +1,107 @@
+"""Scripts in JavaScript (guest side): QuickJS.
+
+A script is compiled as the body of a function, which runs anew for every call: what the script declares is gone
+afterwards. The context, which takes ten times as long to make as a usual call, stays for the calls that have arrived
+together, unless a call added something to the global object or to one of the usual built-in ones, or failed.
+"""
+
+from collections.abc import Callable
+
+import quickjs  # type: ignore[import-untyped]
+
+from thingplane.scripts.frames import Kind
+from thingplane.scripts.language import Function
+from thingplane.scripts.limits import CONSOLE_CHARACTERS, CPU_S, MEMORY_BYTES
+
+_HARNESS = """
+(function () {
+    var parse = JSON.parse, stringify = JSON.stringify, isView = ArrayBuffer.isView, from = Array.from, text = String;
+    var apply = Reflect.apply, keys = Reflect.ownKeys;
+    var watched = [
+        globalThis, Object, Object.prototype, Function.prototype, Array, Array.prototype, String, String.prototype,
+        Number, Number.prototype, Date, Date.prototype, Math, JSON
+    ];
+    function properties() {
+        for (var count = 0, i = 0; i < watched.length; i++) count += keys(watched[i]).length;
+        return count;
+    }
+    var clean = properties(), printed = '';
+    function print() {
+        var line = '';
+        for (var i = 0; i < arguments.length; i++) {
+            var part = arguments[i];
+            line += (i ? ' ' : '') + (typeof part === 'object' && part !== null ? stringify(part) : text(part));
+        }
+        if (printed.length < %(console)d) printed += line + '\\n';
+    }
+    // The first letter of the answer is the kind, the second tells whether the context is as it was.
+    return function (make) {
+        return function (name, message) {
+            if (name === '') return printed;
+            printed = '';
+            var found = make({ log: print, info: print, warn: print, error: print, debug: print })[name];
+            if (found === undefined) return 'm-';
+            var result = apply(found, undefined, parse(message));
+            var state = properties() === clean ? '+' : '-';
+            if (result === undefined || result === null) return 'n' + state;
+            if (isView(result)) result = from(result);
+            try { result = stringify(result); } catch (error) { return 'x-' + error; }
+            return result === undefined ? 'x-a function has no form in JSON' : 'r' + state + result;
+        };
+    };
+})()
+"""
+_BEFORE = "(function (console) { return (function () {"
+_AFTER = "\n;return {{ {} }}; }}).call(globalThis); }})".format(
+    ", ".join(
+        f"{name}: typeof {name} === 'function' ? {name} : undefined" for name in (item.value for item in Function)
+    )
+)
+_KINDS = {"r": Kind.RETURNED, "n": Kind.NOTHING, "m": Kind.MISSING, "x": Kind.NOT_JSON}
+_STACK_BYTES = 1024 * 1024
+
+
+class JavaScript:
+    """A script; see ``guest.Program``."""
+
+    def __init__(self, source: str) -> None:
+        self._harness = _HARNESS % {"console": CONSOLE_CHARACTERS}
+        self._text = _BEFORE + source + _AFTER
+        # Most scripts print nothing, and then there is no need to ask for it.
+        self._prints = "console" in source
+        self._run: Callable[[str, str], str] | None = None
+
+    def call(self, name: str, arguments: bytes, *, last: bool) -> tuple[Kind, str, str]:
+        run: Callable[[str, str], str] | None = None
+        try:
+            run = self._run or self._prepare()
+            answer = run(name, arguments.decode())
+        except quickjs.JSException as error:
+            self._run = None
+            kind, result = _failure(str(error).strip())
+        else:
+            kind, result = _KINDS[answer[0]], answer[2:]
+            self._run = run if answer[1] == "+" and not last else None
+        return kind, result, self._printed(run) if run is not None and self._prints else ""
+
+    def _prepare(self) -> Callable[[str, str], str]:
+        context = quickjs.Context()
+        context.set_memory_limit(MEMORY_BYTES)
+        context.set_max_stack_size(_STACK_BYTES)
+        context.set_time_limit(CPU_S)
+        run: Callable[[str, str], str] = context.eval(self._harness)(context.eval(self._text))
+        return run
+
+    def _printed(self, run: Callable[[str, str], str]) -> str:
+        try:
+            return run("", "")
+        except quickjs.JSException:  # no memory left to say it
+            return ""
+
+
+def _failure(error: str) -> tuple[Kind, str]:
+    if error.startswith("InternalError: interrupted"):
+        return Kind.TIME, ""
+    if error.startswith("InternalError: out of memory") or error == "null":
+        return Kind.MEMORY, ""
+    return Kind.THREW, error
