@@ -11,12 +11,16 @@ from tests.common.api import Api
 from tests.common.clock import FakeClock
 from thingplane.bus import LocalBus
 from thingplane.cloud import OPERATIONS, Services
+from thingplane.products.operations import changes, creation, queries
 from thingplane.products.service import NewProduct, Product, ProductService
 from thingplane.storage.database import Database
-from thingplane.things.operations import editing, reading
+from thingplane.things.operations import editing, reading, templates
 from thingplane.things.service import ThingModelService
 
 MakeProduct: TypeAlias = Callable[..., Awaitable[Product]]
+
+_MODULES = {module.__name__ for module in (changes, creation, queries, editing, reading, templates)}
+THING_OPERATIONS = {name: found for name, found in OPERATIONS.items() if found.module in _MODULES}
 
 
 @pytest.fixture
@@ -52,10 +56,7 @@ async def product(make_product: MakeProduct) -> Product:
 
 @pytest.fixture
 def api(products: ProductService, models: ThingModelService, clock: FakeClock) -> Api:
-    operations = {
-        name: found for name, found in OPERATIONS.items() if found.module in {editing.__name__, reading.__name__}
-    }
-    return Api(Services(products, models), clock=clock, operations=operations)
+    return Api(Services(products, models), clock=clock, operations=THING_OPERATIONS)
 
 
 def int_property(identifier: str, **changes: Any) -> dict[str, Any]:

@@ -50,7 +50,7 @@ async def test_features_are_listed_in_the_order_of_their_creation(api: Api, prod
 
 
 async def test_extended_configuration_gets_a_code_that_stays(api: Api, product: Product) -> None:
-    extended = int_property("Humidity", extendConfig='{"identifier":"Humidity","registerAddress":"0x04"}')
+    extended = int_property("Humidity", extendConfig='{"identifier":"Humidity","customize":{"pin":4}}')
     await create(api, product, features(properties=[extended]))
     code = (await draft(api, product))["properties"][0]["configCode"]
     await create(api, product, features(properties=[int_property("other")]))
@@ -209,6 +209,7 @@ async def test_released_product_cannot_be_edited(api: Api, product: Product, pro
         "DeleteThingModel": {"PropertyIdentifier": ["a"]},
         "ImportThingModelTsl": {"TslStr": "{}"},
         "PublishThingModel": {},
+        "CopyThingModel": {"SourceProductKey": product.product_key, "TargetProductKey": product.product_key},
     }
     for action, parameters in calls.items():
         answer = await api.call(action, ProductKey=product.product_key, **parameters)

@@ -22,6 +22,7 @@ __all__ = ["NewProduct", "Product", "ProductChanged", "ProductDeleted", "Product
 
 OnCreate: TypeAlias = Callable[[AsyncConnection, Product], Awaitable[None]]
 OnDelete: TypeAlias = Callable[[AsyncConnection, int], Awaitable[None]]
+CategoryName: TypeAlias = Callable[[str], str | None]
 CountDevices: TypeAlias = Callable[[AsyncConnection, Sequence[int]], Awaitable[dict[int, int]]]
 
 MAX_PRODUCTS = 1000
@@ -34,12 +35,18 @@ async def _no_devices(_connection: AsyncConnection, _product_ids: Sequence[int])
     return {}
 
 
+def _no_category(_key: str) -> None:
+    return None
+
+
 class ProductService:
     """The products of all instances, with a cache of those in use.
 
     ``on_create`` and ``on_delete`` are where other slices add and remove what hangs on a product: their functions run
     inside the transaction that creates or deletes it, and one that raises rolls everything back. ``count_devices`` is
     set by whoever keeps devices: from product ids to numbers of devices, where products without devices may be absent.
+    ``category_name`` is set by whoever keeps standard categories: from the key of a category to its name, None when
+    there is none.
     """
 
     def __init__(self, database: Database, clock: Clock, bus: Bus, *, max_products: int = MAX_PRODUCTS) -> None:
@@ -60,6 +67,7 @@ class ProductService:
         self.on_create: list[OnCreate] = []
         self.on_delete: list[OnDelete] = []
         self.count_devices: CountDevices = _no_devices
+        self.category_name: CategoryName = _no_category
         self.tags = ProductTags(database)
         bus.subscribe(ProductChanged, self._forget)
         bus.subscribe(ProductDeleted, self._forget)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from thingplane.things.model.extend_config import without_codes, without_extend_configs
 from thingplane.things.model.failures import ModelError, Reason
 from thingplane.things.model.limits import DEFAULT_LIMITS, ModelLimits
 from thingplane.things.model.naming import check_block
@@ -23,7 +24,7 @@ def find(modules: Modules, block_id: str | None) -> ThingModel:
     raise ModelError("", f"the product has no module {block_id}", Reason.UNKNOWN)
 
 
-def find_or_make(modules: Modules, block: FunctionBlock | None) -> ThingModel:
+def find_or_make(modules: Modules, block: FunctionBlock | None, limits: ModelLimits = DEFAULT_LIMITS) -> ThingModel:
     """The module `block` names, or a new empty one.
 
     Raises:
@@ -31,7 +32,7 @@ def find_or_make(modules: Modules, block: FunctionBlock | None) -> ThingModel:
     """
     if block is None:
         return find(modules, None)
-    check_block(block, DEFAULT_LIMITS)
+    check_block(block, limits)
     for module in modules:
         if module.block and module.block.id == block.id:
             if module.block.name != block.name:
@@ -41,7 +42,7 @@ def find_or_make(modules: Modules, block: FunctionBlock | None) -> ThingModel:
     return ThingModel(block=block)
 
 
-def rename(module: ThingModel, name: str) -> ThingModel:
+def rename(module: ThingModel, name: str, limits: ModelLimits = DEFAULT_LIMITS) -> ThingModel:
     """Gives a custom module another name.
 
     Raises:
@@ -50,7 +51,7 @@ def rename(module: ThingModel, name: str) -> ThingModel:
     if module.block is None:
         raise ModelError("", "the default module cannot be renamed")
     block = msgspec.structs.replace(module.block, name=name)
-    check_block(block, DEFAULT_LIMITS)
+    check_block(block, limits)
     return msgspec.structs.replace(module, block=block)
 
 
@@ -67,6 +68,11 @@ def put(modules: Modules, changed: ThingModel, limits: ModelLimits = DEFAULT_LIM
     if len(result) > limits.modules + 1:
         raise ModelError("", f"a product has at most {limits.modules} custom modules", Reason.CONFLICT)
     return result
+
+
+def copied(modules: Modules, *, with_extend_configs: bool) -> Modules:
+    """The modules for another product: extended configurations get codes of their own there, or stay behind."""
+    return tuple(map(without_codes if with_extend_configs else without_extend_configs, modules))
 
 
 def blocks(modules: Modules) -> list[FunctionBlock]:

@@ -17,11 +17,13 @@ from thingplane.products.service import Product, ProductChanged, ProductDeleted,
 from thingplane.storage.database import Database
 from thingplane.things import errors, store
 from thingplane.things import modules as edits
+from thingplane.things.categories.library import CategoryLibrary
 from thingplane.things.model.checks import CheckLevel
 from thingplane.things.model.compiled import CompiledModel
 from thingplane.things.model.edit import add_features, arrange, remove_features, replace_feature, stamp
+from thingplane.things.model.extend_config import check_extend_configs
 from thingplane.things.model.failures import ModelError
-from thingplane.things.model.limits import DEFAULT_LIMITS
+from thingplane.things.model.limits import DEFAULT_LIMITS, ModelLimits
 from thingplane.things.model.thing_model_json import parse_thing_model_json
 from thingplane.things.model.tsl import parse_tsl
 from thingplane.things.model.types import FunctionBlock, ThingModel
@@ -47,22 +49,43 @@ class ThingModelPublished(msgspec.Struct, frozen=True):
 class ThingModelService:
     """Everything about thing models. Cached models are dropped when they or their product change."""
 
-    def __init__(self, database: Database, clock: Clock, products: ProductService, bus: Bus) -> None:
-        """Hooks into the life of products: a new one gets an empty model, a deleted one loses its model.
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        products: ProductService,
+        bus: Bus,
+        *,
+        limits: ModelLimits = DEFAULT_LIMITS,
+        versions_kept: int = VERSIONS_KEPT,
+        features_per_call: int = FEATURES_PER_CALL,
+        categories: CategoryLibrary | None = None,
+    ) -> None:
+        """Hooks into the life of products: a new one gets the model of its category, a deleted one loses its model.
 
         Args:
             database: where drafts and versions are kept.
             clock: tells creation and publication times.
             products: the products the models belong to.
             bus: carries `ThingModelPublished`, and brings changes made by other nodes.
+            limits: sizes of models.
+            versions_kept: published versions of a product that can still be read, at least 1.
+            features_per_call: features one call may add.
+            categories: the standard categories; None for those that come along.
         """
         self._database = database
         self._clock = clock
         self._products = products
         self._bus = bus
+        self._limits = limits
+        self._versions_kept = versions_kept
+        self._features_per_call = features_per_call
+        self.categories = categories or CategoryLibrary()
+        """Ready-made models that products start from."""
         self._compiled: dict[int, CompiledModel] = {}
         self._invalidations = 0
-        products.on_create.append(self.create_empty)
+        products.category_name = self.categories.name
+        products.on_create.append(self.create_first)
         products.on_delete.append(store.delete_all)
         bus.subscribe(ThingModelPublished, self._forget)
         bus.subscribe(ProductChanged, self._forget)
@@ -115,15 +138,20 @@ class ThingModelService:
             raise product_errors.NOT_SENIOR_PRODUCT()
         return product
 
-    async def create_empty(self, connection: AsyncConnection, product: Product) -> None:
-        """Gives a new product an empty model, published at once when the product asks for it (PublishAuto)."""
+    async def create_first(self, connection: AsyncConnection, product: Product) -> None:
+        """Gives a new product the model of its category, or an empty one.
+
+        It is published at once when the product asks for it (PublishAuto).
+        """
         if not product.senior:
             return
         now = self._clock.now_ms()
-        await store.insert_draft(connection, product.id, store.EMPTY_MODULES, now)
+        model = self.categories.model(product.category_key) if product.category_key else None
+        modules = store.EMPTY_MODULES if model is None else (self._stamped(model),)
+        await store.insert_draft(connection, product.id, modules, now)
         if product.publish_auto:
-            version = Version(str(now), None, now, store.EMPTY_MODULES)
-            await store.insert_version(connection, product.id, version, VERSIONS_KEPT)
+            version = Version(str(now), None, now, modules)
+            await store.insert_version(connection, product.id, version, self._versions_kept)
 
     # Reading
 
@@ -170,13 +198,13 @@ class ThingModelService:
         """
 
         def change(modules: Modules) -> Modules:
-            module = edits.find_or_make(modules, block)
+            module = edits.find_or_make(modules, block, self._limits)
             if text is not None:
-                new = parse_thing_model_json(text)
-                if not 1 <= new.feature_count <= FEATURES_PER_CALL:
-                    raise ModelError("", f"1 to {FEATURES_PER_CALL} features can be added at a time")
-                module = add_features(module, self._stamped(new))
-            return edits.put(modules, module)
+                new = self._parse(text, product)
+                if not 1 <= new.feature_count <= self._features_per_call:
+                    raise ModelError("", f"1 to {self._features_per_call} features can be added at a time")
+                module = add_features(module, self._stamped(new), self._limits)
+            return edits.put(modules, module, self._limits)
 
         await self._edit(product, change)
 
@@ -196,10 +224,10 @@ class ThingModelService:
         def change(modules: Modules) -> Modules:
             module = edits.find(modules, block_id)
             if block_name is not None:
-                module = edits.rename(module, block_name)
+                module = edits.rename(module, block_name, self._limits)
             if text is not None:
-                module = self._stamped(replace_feature(module, identifier, parse_thing_model_json(text)))
-            return edits.put(modules, module)
+                module = self._stamped(replace_feature(module, identifier, self._parse(text, product), self._limits))
+            return edits.put(modules, module, self._limits)
 
         await self._edit(product, change)
 
@@ -217,21 +245,45 @@ class ThingModelService:
         def change(modules: Modules) -> Modules:
             module = edits.find(modules, block_id)
             if not properties and not events and not services:
-                return edits.put(modules, ThingModel(block=module.block))
-            return edits.put(modules, remove_features(module, properties, events, services))
+                return edits.put(modules, ThingModel(block=module.block), self._limits)
+            return edits.put(modules, remove_features(module, properties, events, services), self._limits)
 
         await self._edit(product, change)
 
     async def import_tsl(self, product: Product, text: str, block: FunctionBlock | None) -> None:
-        """Replaces a module of the draft by what a TSL text describes."""
-        if len(text.encode()) > DEFAULT_LIMITS.document_bytes:
+        """Replaces a module of the draft by what a TSL text describes; the other modules stay.
+
+        TSL has no extended configuration, so the module has none afterwards.
+        """
+        if len(text.encode()) > self._limits.document_bytes:
             raise errors.UPDATE_THING_MODEL_OVER_LIMIT()
 
         def change(modules: Modules) -> Modules:
-            target = edits.find_or_make(modules, block)
-            return edits.put(modules, self._stamped(arrange(parse_tsl(text, target.block))))
+            target = edits.find_or_make(modules, block, self._limits)
+            model = arrange(parse_tsl(text, target.block, self._limits), self._limits)
+            return edits.put(modules, self._stamped(model), self._limits)
 
         await self._edit(product, change)
+
+    async def copy(self, source: Product, target: Product, version: str | None) -> None:
+        """Replaces the draft of one product, all modules of it, by a published version of another one.
+
+        Extended configurations go along when the devices of both products reach their gateways in the same way.
+
+        Args:
+            source: whose version.
+            target: whose draft.
+            version: name of the version, None for the newest.
+
+        Raises:
+            BusinessError: iot.prod.QueryProductAbilitiesFailed when there is no such version, and
+                iot.prod.BatchCreateThingModelFailed when the products are of different categories.
+        """
+        if source.category_key != target.category_key:
+            raise errors.BATCH_CREATE_THING_MODEL_FAILED("The products are of different categories.")
+        same_protocol = source.protocol_type == target.protocol_type
+        modules = edits.copied((await self.version(source, version)).modules, with_extend_configs=same_protocol)
+        await self._edit(target, lambda _: tuple(map(self._stamped, modules)))
 
     async def publish(self, product: Product, version: str | None, description: str | None) -> None:
         """Publishes the draft.
@@ -243,39 +295,47 @@ class ThingModelService:
         """
         if version is not None and not _VERSION.fullmatch(version):
             raise INVALID_FORMATTED_PARAMETER("ModelVersion must be 1 to 16 letters, digits or dots.")
-        if description is not None and len(description) > DEFAULT_LIMITS.description_characters:
-            raise INVALID_FORMATTED_PARAMETER("Description must be at most 100 characters long.")
-        _check_editable(product)
+        if description is not None and len(description) > self._limits.description_characters:
+            raise INVALID_FORMATTED_PARAMETER(
+                f"Description must be at most {self._limits.description_characters} characters long."
+            )
         now = self._clock.now_ms()
         async with self._database.write() as connection:
-            modules = await store.read_draft(connection, product.id, lock=True)
-            if modules is None:
-                raise product_errors.NOT_EXISTED_PRODUCT()
+            modules = await self._editable(connection, product)
             taken = {known.version for known in await store.list_versions(connection, product.id)}
             if version in taken:
                 raise INVALID_FORMATTED_PARAMETER(f"The thing model has a version {version} already.")
             name = version or next(name for name in map(str, range(now, now + len(taken) + 1)) if name not in taken)
-            await store.insert_version(connection, product.id, Version(name, description, now, modules), VERSIONS_KEPT)
+            await store.insert_version(
+                connection, product.id, Version(name, description, now, modules), self._versions_kept
+            )
         self._bus.publish(ThingModelPublished(product.id, product.product_key))
 
     async def _edit(self, product: Product, change: Callable[[Modules], Modules]) -> None:
-        _check_editable(product)
         try:
             async with self._database.write() as connection:
-                modules = await store.read_draft(connection, product.id, lock=True)
-                if modules is None:
-                    raise product_errors.NOT_EXISTED_PRODUCT()
+                modules = await self._editable(connection, product)
                 await store.write_draft(connection, product.id, change(modules), self._clock.now_ms())
         except ModelError as error:
             raise errors.business_error(error) from error
 
+    async def _editable(self, connection: AsyncConnection, product: Product) -> Modules:
+        """The draft, which nobody else edits, and whose product nobody releases, until the transaction ends."""
+        now = await self._products.locked(connection, product.id)
+        if now.released:
+            raise product_errors.UPDATE_PRODUCT_FAILED(
+                "Take back the release of the product before editing its thing model."
+            )
+        modules = await store.read_draft(connection, product.id)
+        if modules is None:
+            raise product_errors.NOT_EXISTED_PRODUCT()
+        return modules
+
+    def _parse(self, text: str, product: Product) -> ThingModel:
+        model = parse_thing_model_json(text, limits=self._limits)
+        check_extend_configs(model, product.protocol_type, self._limits)
+        return model
+
     def _stamped(self, model: ThingModel) -> ThingModel:
         now = self._clock.now_ms()
         return stamp(model, now, lambda: f"{secrets.token_hex(16).upper()}{now}")
-
-
-def _check_editable(product: Product) -> None:
-    if product.released:
-        raise product_errors.UPDATE_PRODUCT_FAILED(
-            "Take back the release of the product before editing its thing model."
-        )

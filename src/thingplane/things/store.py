@@ -37,16 +37,10 @@ async def insert_draft(connection: AsyncConnection, product_id: int, modules: Mo
     await connection.execute(insert(thing_models).values(values))
 
 
-async def read_draft(connection: AsyncConnection, product_id: int, *, lock: bool = False) -> Modules | None:
-    """The draft of a product, None when the product has no thing model.
-
-    Args:
-        connection: the transaction.
-        product_id: the product.
-        lock: whether the draft is going to be changed or published in this transaction.
-    """
+async def read_draft(connection: AsyncConnection, product_id: int) -> Modules | None:
+    """The draft of a product, None when the product has no thing model. Who edits it locks the product first."""
     query = select(thing_models.c.draft).where(thing_models.c.product_id == product_id)
-    text = (await connection.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+    text = (await connection.execute(query)).scalar_one_or_none()
     return None if text is None else _decoder.decode(text)
 
 

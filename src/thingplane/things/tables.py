@@ -12,7 +12,7 @@ thing_models = Table(
     Column("draft", Text, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
 )
-"""A row exists for every product with a thing model; editors lock it."""
+"""A row exists for every product with a thing model; who edits it locks the product first."""
 
 thing_model_versions = Table(
     "thing_model_versions",

@@ -30,7 +30,14 @@ class CreateProductRequest(Request):
     AuthType: Annotated[
         str, Field(choices=("secret", "id2", "x509"), doc="Only secret is offered; the others are refused.")
     ] = "secret"
-    CategoryKey: Annotated[str | None, Field(doc="There are no predefined categories; every key is refused.")] = None
+    CategoryKey: Annotated[
+        str | None,
+        Field(
+            invalid=errors.INVALID_FORMATTED_CAT_ID,
+            min_length=1,
+            doc="Category whose thing model an iothub_senior product starts from (see ListThingTemplates).",
+        ),
+    ] = None
     PublishAuto: Annotated[bool, Field(doc="Whether the thing model is published at once.")] = True
     ValidateType: Annotated[
         int, Field(choices=(1, 2), doc="1: check identifiers and data types; 2: check nothing.")
@@ -58,11 +65,15 @@ class CreateProductResponse(Response):
 
 @operation(qps=50)
 async def CreateProduct(ctx: Context, req: CreateProductRequest) -> CreateProductResponse:
-    product = await ctx.service(ProductService).create(ctx.instance.id, _new_product(req))
+    products = ctx.service(ProductService)
+    category_name = None if req.CategoryKey is None else products.category_name(req.CategoryKey)
+    if req.CategoryKey is not None and category_name is None:
+        raise errors.INVALID_FORMATTED_CAT_ID()
+    product = await products.create(ctx.instance.id, _new_product(req, category_name))
     return CreateProductResponse(Data=_created(product), ProductKey=product.product_key)
 
 
-def _new_product(req: CreateProductRequest) -> NewProduct:
+def _new_product(req: CreateProductRequest, category_name: str | None) -> NewProduct:
     senior = req.AliyunCommodityCode == "iothub_senior"
     if senior and req.DataFormat is None:
         raise INVALID_FORMATTED_PARAMETER("DataFormat is mandatory when AliyunCommodityCode is iothub_senior.")
@@ -70,8 +81,6 @@ def _new_product(req: CreateProductRequest) -> NewProduct:
         raise API_NOT_SUPPORTED_IN_INSTANCE("NetType LORA: LoRaWAN networks are not offered.")
     if req.AuthType != "secret":
         raise API_NOT_SUPPORTED_IN_INSTANCE(f"AuthType {req.AuthType} is not offered.")
-    if req.CategoryKey is not None:
-        raise errors.INVALID_FORMATTED_CAT_ID()
     return NewProduct(
         name=req.ProductName,
         node_type=req.NodeType,
@@ -85,6 +94,9 @@ def _new_product(req: CreateProductRequest) -> NewProduct:
         net_type=req.NetType,
         validate_type=req.ValidateType,
         publish_auto=req.PublishAuto,
+        # A category is nothing but its thing model, so basic products have none.
+        category_key=req.CategoryKey if senior else None,
+        category_name=category_name if senior else None,
         resource_group_id=req.ResourceGroupId,
     )
 

@@ -21,6 +21,8 @@ class ModelLimits(Struct, frozen=True):
     name_characters: int = 30
     item_name_characters: int = 20
     description_characters: int = 100
+    extend_config_bytes: int = 16 * 1024
+    """UTF-8 length of the extended configuration of one feature; the guide states none"""
     document_bytes: int = 256 * 1024
     """UTF-8 length of the TSL text of one module"""
 

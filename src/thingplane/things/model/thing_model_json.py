@@ -63,7 +63,7 @@ def parse_thing_model_json(
 
 def render_thing_model_json(
     model: ThingModel,
-    product_key: str,
+    product_key: str | None,
     version: str | None = None,
     version_description: str | None = None,
     blocks: Sequence[FunctionBlock] = (),
@@ -72,13 +72,13 @@ def render_thing_model_json(
 
     Args:
         model: the module.
-        product_key: the product it belongs to.
+        product_key: the product it belongs to; None for the model of a category.
         version: version of a published model; None for a draft, which has no `_ppk`.
         version_description: what the publisher wrote about the version.
         blocks: the product's custom modules, listed with the default module.
     """
     document: dict[str, Any] = {
-        "productKey": product_key,
+        **_optional("productKey", product_key),
         "properties": [_render_property(prop, product_key) for prop in model.properties],
         "events": [_render_event(event, product_key) for event in model.events],
         "services": [_render_service(service, product_key) for service in model.services],
@@ -160,9 +160,9 @@ def _read_parameters(node: Node, name: str, direction: str) -> tuple[Parameter, 
     return tuple(parameter for _, parameter in sorted(ordered.items()))
 
 
-def _render_feature(feature: Feature, product_key: str) -> dict[str, Any]:
+def _render_feature(feature: Feature, product_key: str | None) -> dict[str, Any]:
     return {
-        "productKey": product_key,
+        **_optional("productKey", product_key),
         "identifier": feature.identifier,
         "required": feature.required,
         "custom": feature.custom,
@@ -175,7 +175,7 @@ def _render_feature(feature: Feature, product_key: str) -> dict[str, Any]:
     }
 
 
-def _render_property(prop: Property, product_key: str) -> dict[str, Any]:
+def _render_property(prop: Property, product_key: str | None) -> dict[str, Any]:
     return {
         **_render_feature(prop, product_key),
         **render_type(prop.type, prop.custom),
@@ -184,7 +184,7 @@ def _render_property(prop: Property, product_key: str) -> dict[str, Any]:
     }
 
 
-def _render_event(event: Event, product_key: str) -> dict[str, Any]:
+def _render_event(event: Event, product_key: str | None) -> dict[str, Any]:
     return {
         **_render_feature(event, product_key),
         "eventName": event.name,
@@ -193,7 +193,7 @@ def _render_event(event: Event, product_key: str) -> dict[str, Any]:
     }
 
 
-def _render_service(service: Service, product_key: str) -> dict[str, Any]:
+def _render_service(service: Service, product_key: str | None) -> dict[str, Any]:
     return {
         **_render_feature(service, product_key),
         "serviceName": service.name,

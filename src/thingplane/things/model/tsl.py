@@ -132,12 +132,14 @@ def render_tsl(
 
 
 def check_size(model: ThingModel, limits: ModelLimits = DEFAULT_LIMITS) -> None:
-    """Checks that the TSL text of a module is not larger than allowed.
+    """Checks that the TSL text of a module with its extended configurations is not larger than allowed.
 
     Raises:
         ModelError: it is, with `Reason.TOO_LARGE`.
     """
     size = len(msgspec.json.encode(tsl_document(model, "")))
+    features = (*model.properties, *model.events, *model.services)
+    size += sum(len(feature.extend_config.encode()) for feature in features if feature.extend_config)
     if size > limits.document_bytes:
         message = f"the TSL text would have {size} bytes, {limits.document_bytes} are allowed"
         raise ModelError("", message, Reason.TOO_LARGE)

@@ -39,6 +39,13 @@ class DeleteThingModelRequest(Request):
     ResourceGroupId: str | None = None
 
 
+class CopyThingModelRequest(Request):
+    SourceProductKey: KeyParameter
+    TargetProductKey: KeyParameter
+    SourceModelVersion: VersionParameter = None
+    ResourceGroupId: str | None = None
+
+
 class ImportThingModelTslRequest(Request):
     ProductKey: KeyParameter
     TslStr: str | None = None
@@ -94,6 +101,15 @@ async def DeleteThingModel(ctx: Context, req: DeleteThingModelRequest) -> Respon
         services=req.ServiceIdentifier,
         block_id=req.FunctionBlockId,
     )
+    return Response()
+
+
+@operation(qps=5)
+async def CopyThingModel(ctx: Context, req: CopyThingModelRequest) -> Response:
+    models = ctx.service(ThingModelService)
+    source = await models.product(ctx.instance.id, req.SourceProductKey)
+    target = await models.product(ctx.instance.id, req.TargetProductKey)
+    await models.copy(source, target, req.SourceModelVersion)
     return Response()
 
 

@@ -6,6 +6,7 @@ from thingplane.cloud import Context, Request, Response, Struct, operation
 from thingplane.products.service import Product
 from thingplane.things import modules as edits
 from thingplane.things.errors import QUERY_PRODUCT_ABILITIES_FAILED
+from thingplane.things.model.extend_config import render_extend_config
 from thingplane.things.model.failures import ModelError
 from thingplane.things.model.thing_model_json import render_thing_model_json
 from thingplane.things.model.tsl import render_tsl
@@ -68,6 +69,27 @@ class GetThingModelTslResponse(Response):
     Data: TslData
 
 
+class QueryThingModelExtendConfigRequest(Request):
+    ProductKey: KeyParameter
+    ModelVersion: VersionParameter = None
+    FunctionBlockId: BlockIdParameter = None
+    ResourceGroupId: str | None = None
+
+
+class QueryThingModelExtendConfigPublishedRequest(Request):
+    ProductKey: KeyParameter
+    ModelVersion: VersionParameter = None
+    FunctionBlockId: BlockIdParameter = None
+
+
+class ExtendConfigData(Struct):
+    Configuration: str
+
+
+class QueryThingModelExtendConfigResponse(Response):
+    Data: ExtendConfigData
+
+
 class ListThingModelVersionRequest(Request):
     ProductKey: KeyParameter
 
@@ -102,6 +124,9 @@ class _Found(Record, frozen=True):
     def tsl(self, product: Product, *, simple: bool) -> str:
         version = self.version.version if self.version else None
         return render_tsl(self.module, product.product_key, version, self.blocks, simple=simple)
+
+    def extend_config(self, product: Product) -> str:
+        return render_extend_config(self.module, product.product_key)
 
 
 async def _find(
@@ -147,6 +172,30 @@ async def GetThingModelTslPublished(ctx: Context, req: GetThingModelTslPublished
     product = await models.product(ctx.instance.id, req.ProductKey)
     found = await _find(models, product, req.ModelVersion, req.FunctionBlockId, published=True)
     return GetThingModelTslResponse(Data=TslData(TslStr=found.tsl(product, simple=req.Simple)))
+
+
+@operation(qps=20)
+async def QueryThingModelExtendConfig(
+    ctx: Context, req: QueryThingModelExtendConfigRequest
+) -> QueryThingModelExtendConfigResponse:
+    # Unlike QueryThingModel it reads the newest published version when none is named (guide 4.10.14).
+    return await _extend_config(ctx, req)
+
+
+@operation(qps=20)
+async def QueryThingModelExtendConfigPublished(
+    ctx: Context, req: QueryThingModelExtendConfigPublishedRequest
+) -> QueryThingModelExtendConfigResponse:
+    return await _extend_config(ctx, req)
+
+
+async def _extend_config(
+    ctx: Context, req: QueryThingModelExtendConfigRequest | QueryThingModelExtendConfigPublishedRequest
+) -> QueryThingModelExtendConfigResponse:
+    models = ctx.service(ThingModelService)
+    product = await models.product(ctx.instance.id, req.ProductKey)
+    found = await _find(models, product, req.ModelVersion, req.FunctionBlockId, published=True)
+    return QueryThingModelExtendConfigResponse(Data=ExtendConfigData(Configuration=found.extend_config(product)))
 
 
 @operation(qps=10)
