@@ -14,7 +14,7 @@ BASE = {"clock", "ids"}
 
 SLICES = {
     *("access", "instances", "products", "devices", "topics", "things", "telemetry", "messaging"),
-    *("groups", "shadows", "rules", "subscriptions", "ota", "topology", "files", "search"),
+    *("groups", "shadows", "desired", "rules", "subscriptions", "ota", "topology", "files", "search"),
 }
 
 ROOMS: dict[str, set[str]] = {
