@@ -1,10 +1,7 @@
 """Which part of a node gets which: all services, the gateway and the API, made once and connected here."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from typing import cast
-
-import structlog
 
 from thingplane.access.service import AccessService
 from thingplane.alink.handlers import HandlerTable
@@ -16,6 +13,7 @@ from thingplane.cloud.app import CloudApp
 from thingplane.cloud.quota import Quota
 from thingplane.cloud.registry import discover as discover_operations
 from thingplane.credentials import Credentials
+from thingplane.desired.service import DesiredPropertyService
 from thingplane.devices.service import DeviceService
 from thingplane.gateway.metrics import HELP as GATEWAY_HELP
 from thingplane.gateway.ports import Devices
@@ -28,11 +26,15 @@ from thingplane.messaging.service import MessagingService
 from thingplane.observability.metrics import Metrics
 from thingplane.ota.service import OtaVersionService
 from thingplane.products.service import ProductService
+from thingplane.search.service import DeviceSearch
 from thingplane.settings import Settings
+from thingplane.shadows.service import ShadowService
 from thingplane.storage.database import Database
-from thingplane.storage.timeseries import GroupCommit, TimeSeries, TimeSeriesError
+from thingplane.storage.timeseries import GroupCommit, TimeSeries
 from thingplane.storage.timeseries.embedded.options import Options
 from thingplane.storage.timeseries.embedded.store import EmbeddedTimeSeries
+from thingplane.storage.timeseries.retention import HELP as HISTORY_HELP
+from thingplane.storage.timeseries.retention import Retention
 from thingplane.telemetry.service import TelemetryService
 from thingplane.things.service import ThingModelService
 from thingplane.topics.forwarding import TopicForwarding
@@ -41,16 +43,7 @@ from thingplane.topics.service import TopicService
 from thingplane.topology.notices import TopologyNotices
 from thingplane.topology.service import TopologyService
 
-log = structlog.get_logger(__name__)
-
-DAY_MS = 86_400_000
-RETENTION_INTERVAL_S = 3600
-
-HISTORY_HELP = {
-    "history_hot_messages": "Messages in the history that are not sealed yet",
-    "history_files": "Files or partitions of the history",
-    "history_bytes": "Size of the history on disk",
-}
+Step = Callable[[], Awaitable[None]]
 
 
 def open_time_series(settings: Settings, clock: Clock) -> TimeSeries:
@@ -78,40 +71,80 @@ class Platform:
         """
         self._settings = settings
         self._clock = clock
-        self._series = series
-        self._history: Mapping[str, float] = {}
-        self._retention: asyncio.Task[None] | None = None
-        bus = LocalBus()
+        self._database = database
+        self._bus = LocalBus()
+        self._steps: list[tuple[Step, Step]] = []
+        self._services = Services()
+        self._access()
+        self._fleet()
         commits = GroupCommit(series)
-        self.access = AccessService(database, clock, account_id=settings.account_id)
-        self.instances = InstanceDirectory(database, clock)
-        self.products = ProductService(database, clock, bus, max_products=settings.products_per_instance)
-        self.topics = TopicService(database, bus, self.products)
-        self.devices = DeviceService(
-            database, clock, bus, self.products, region=settings.region, cached_devices=settings.device_cache
-        )
-        self.models = ThingModelService(database, clock, self.products, bus)
-        self.telemetry = TelemetryService(series, commits, self.models, clock, bus)
-        self.groups = GroupService(database, clock, self.devices)
-        services = Services(
+        telemetry = self._things(series, commits)
+        table = HandlerTable()
+        self._devices_side(table, commits)
+        self._back_ends_side(telemetry)
+        discover_handlers("thingplane", self._services, table)
+        retention = Retention(series, clock, settings.history_days)
+        self._run(retention.start, retention.close)
+        metrics = Metrics()
+        metrics.add(self.gateway.reading, GATEWAY_HELP)
+        metrics.add(retention.reading, HISTORY_HELP)
+        self.health = Health(database, metrics, retention.refresh)
+        self.app = CloudApp(
+            self._services,
             self.access,
             self.instances,
-            self.products,
-            self.topics,
-            self.devices,
-            self.groups,
-            self.models,
-            self.telemetry,
+            clock,
+            quota=Quota(clock, settings.quota),
+            region=settings.region,
+            operations=discover_operations("thingplane"),
+            routes=self.health.routes(),
         )
-        table = HandlerTable()
+
+    def _run(self, start: Step, close: Step) -> None:
+        """Start and close something with the platform: started in this order, closed in the reverse one."""
+        self._steps.append((start, close))
+
+    def _access(self) -> None:
+        self.access = AccessService(self._database, self._clock, account_id=self._settings.account_id)
+        self.instances = InstanceDirectory(self._database, self._clock)
+        self._run(self.access.start, self.access.stop)
+        self._run(self.instances.start, self.instances.stop)
+
+    def _fleet(self) -> None:
+        """Products, devices, groups, topology and topics."""
+        settings, clock, database, bus = self._settings, self._clock, self._database, self._bus
+        products = self.products = ProductService(database, clock, bus, max_products=settings.products_per_instance)
+        self.topics = TopicService(database, bus, products)
+        devices = self.devices = DeviceService(
+            database, clock, bus, products, region=settings.region, cached_devices=settings.device_cache
+        )
+        self._run(devices.start, devices.close)
+        self.topology = TopologyService(database, clock, bus, devices)
+        self.routes = TopicRouteService(database, bus, products, devices, self.topics)
+        self._run(self.routes.start, self.routes.close)
+        self._services.add(products, self.topics, devices, self.topology, self.routes)
+        self._services.add(GroupService(database, clock, devices), OtaVersionService(database, clock))
+        self._services.add(DeviceSearch(database, products, devices))
+
+    def _things(self, series: TimeSeries, commits: GroupCommit) -> TelemetryService:
+        """Thing models, and what devices report by them."""
+        self.models = ThingModelService(self._database, self._clock, self.products, self._bus)
+        telemetry = TelemetryService(series, commits, self.models, self._clock, self._bus)
+        self._run(_nothing, telemetry.close)
+        self._services.add(self.models, telemetry)
+        return telemetry
+
+    def _devices_side(self, table: HandlerTable, commits: GroupCommit) -> None:
+        """The gateway; the node starts its listeners when everything else runs."""
+        settings = self._settings
         self.gateway = Gateway(
             devices=cast("Devices", self.devices),  # takes back only the devices that it gave
             topics=self.topics,
             table=table,
             commit=commits,
-            database=database,
-            bus=bus,
-            clock=clock,
+            database=self._database,
+            bus=self._bus,
+            clock=self._clock,
             settings=GatewaySettings(
                 plain=settings.mqtt_plain,
                 connects_per_minute=settings.mqtt_connects_per_minute,
@@ -122,37 +155,24 @@ class Platform:
             ),
         )
         self.devices.on_delete.append(self.gateway.store.remove_device)
-        self.topology = TopologyService(database, clock, bus, self.devices)
-        services.add(self.topology)
-        services.add(TopologyNotices(bus, self.gateway.downlink, self.topology))
-        services.add(OtaVersionService(database, clock))
-        self.routes = TopicRouteService(database, bus, self.products, self.devices, self.topics)
-        services.add(self.routes)
         self.gateway.on_custom_message(TopicForwarding(self.routes, self.gateway.downlink).on_custom_message)
-        self.messaging = MessagingService(
-            self.gateway.downlink,
+
+    def _back_ends_side(self, telemetry: TelemetryService) -> None:
+        """What back ends say to devices: messages, shadows, desired values."""
+        downlink, database, clock = self.gateway.downlink, self._database, self._clock
+        messaging = MessagingService(
+            downlink,
             devices=self.devices,
             products=self.products,
             models=self.models,
             topics=self.topics,
-            telemetry=self.telemetry,
+            telemetry=telemetry,
         )
-        services.add(self.messaging)
-        discover_handlers("thingplane", services, table)
-        self.metrics = Metrics()
-        self.metrics.add(self.gateway.reading, GATEWAY_HELP)
-        self.metrics.add(lambda: self._history, HISTORY_HELP)
-        self.health = Health(database, self.metrics, self._refresh_figures)
-        self.app = CloudApp(
-            services,
-            self.access,
-            self.instances,
-            clock,
-            quota=Quota(clock, settings.quota),
-            region=settings.region,
-            operations=discover_operations("thingplane"),
-            routes=self.health.routes(),
-        )
+        shadows = ShadowService(database, clock, self._bus, downlink)
+        self._run(shadows.start, shadows.close)
+        self._services.add(messaging, shadows)
+        self._services.add(DesiredPropertyService(database, clock, self.models, messaging, downlink))
+        self._services.add(TopologyNotices(self._bus, downlink, self.topology))
 
     async def start(self, credentials: Credentials) -> None:
         """Fill what services keep in memory and start what runs by itself.
@@ -161,40 +181,14 @@ class Platform:
             credentials: the account's own key.
         """
         await self.access.ensure_root_key(*credentials)
-        await self.access.start()
-        await self.instances.start()
-        await self.devices.start()
-        await self.routes.start()
-        self._retention = asyncio.create_task(self._retire(), name="history retention")
+        for start, _ in self._steps:
+            await start()
 
     async def stop(self) -> None:
         """Stop what runs by itself and write what is not written yet."""
-        if self._retention is not None:
-            self._retention.cancel()
-            await asyncio.wait([self._retention])
-        await self.telemetry.close()
-        await self.routes.close()
-        await self.devices.close()
-        await self.instances.stop()
-        await self.access.stop()
+        for _, close in reversed(self._steps):
+            await close()
 
-    async def _retire(self) -> None:
-        """Drop history that is older than the setting says, once an hour."""
-        while True:
-            try:
-                await self._series.retire(self._clock.now_ms() - self._settings.history_days * DAY_MS)
-            except (TimeSeriesError, OSError) as error:
-                log.error("old history could not be dropped, trying again", error=str(error))  # noqa: TRY400
-            await asyncio.sleep(RETENTION_INTERVAL_S)
 
-    async def _refresh_figures(self) -> None:
-        try:
-            stats = await self._series.stats()
-        except (TimeSeriesError, OSError) as error:
-            log.warning("no figures of the history", error=str(error))
-            return
-        self._history = {
-            "history_hot_messages": stats.hot_rows,
-            "history_files": stats.files,
-            "history_bytes": stats.bytes,
-        }
+async def _nothing() -> None:
+    pass

@@ -11,11 +11,10 @@ class Services:
 
     def __init__(self, *services: object) -> None:
         self._by_type: dict[type, object] = {}
-        for service in services:
-            self.add(service)
+        self.add(*services)
 
-    def add(self, service: object) -> None:
-        self._by_type[type(service)] = service
+    def add(self, *services: object) -> None:
+        self._by_type.update((type(service), service) for service in services)
 
     def get(self, kind: type[T]) -> T:
         """Return the service of this type; KeyError when the node was wired without it."""
