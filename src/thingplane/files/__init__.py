@@ -1,0 +1,1 @@
+"""Files that devices have uploaded, and downloads of what the platform keeps, by signed URLs that expire."""
