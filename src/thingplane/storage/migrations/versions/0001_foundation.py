@@ -43,6 +43,25 @@ def upgrade() -> None:
     op.create_index(op.f("ix_device_groups_instance_id_id"), "device_groups", ["instance_id", "id"], unique=False)
     op.create_index(op.f("ix_device_groups_parent_id_id"), "device_groups", ["parent_id", "id"], unique=False)
     op.create_table(
+        "discarded_blobs",
+        sa.Column("blob", sa.String(length=64), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("blob", name=op.f("pk_discarded_blobs")),
+    )
+    op.create_index(op.f("ix_discarded_blobs_due_at"), "discarded_blobs", ["due_at"], unique=False)
+    op.create_table(
+        "download_secrets",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_download_secrets")),
+    )
+    op.create_table(
+        "file_usage",
+        sa.Column("instance_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("instance_id", name=op.f("pk_file_usage")),
+    )
+    op.create_table(
         "gateway_messages",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("device_id", sa.BigInteger(), nullable=False),
@@ -223,13 +242,20 @@ def upgrade() -> None:
         sqlite_where=sa.text("application_id IS NOT NULL"),
         postgresql_where=sa.text("application_id IS NOT NULL"),
     )
+    op.create_index(op.f("ix_devices_instance_id_created_at"), "devices", ["instance_id", "created_at"], unique=False)
+    op.create_index(op.f("ix_devices_instance_id_modified_at"), "devices", ["instance_id", "modified_at"], unique=False)
+    op.create_index(op.f("ix_devices_instance_id_name"), "devices", ["instance_id", "name"], unique=False)
+    op.create_index(op.f("ix_devices_instance_id_nickname"), "devices", ["instance_id", "nickname"], unique=False)
     op.create_index(
         op.f("ix_devices_instance_id_status_product_id_id"),
         "devices",
         ["instance_id", "status", "product_id", "id"],
         unique=False,
     )
+    op.create_index(op.f("ix_devices_product_id_activated_at"), "devices", ["product_id", "activated_at"], unique=False)
+    op.create_index(op.f("ix_devices_product_id_created_at"), "devices", ["product_id", "created_at"], unique=False)
     op.create_index(op.f("ix_devices_product_id_id"), "devices", ["product_id", "id"], unique=False)
+    op.create_index(op.f("ix_devices_product_id_modified_at"), "devices", ["product_id", "modified_at"], unique=False)
     op.create_table(
         "product_tags",
         sa.Column("product_id", sa.BigInteger(), nullable=False),
@@ -262,6 +288,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("product_id", name=op.f("pk_thing_models")),
     )
     op.create_table(
+        "thing_scripts",
+        sa.Column("product_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("language", sa.String(length=16), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["products.id"], name=op.f("fk_thing_scripts_product_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("product_id", name=op.f("pk_thing_scripts")),
+    )
+    op.create_table(
         "topic_categories",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("product_id", sa.BigInteger(), nullable=False),
@@ -276,6 +313,19 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "desired_properties",
+        sa.Column("device_id", sa.BigInteger(), nullable=False),
+        sa.Column("identifier", sa.String(length=128), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=True),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_desired_properties_device_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("device_id", "identifier", name=op.f("pk_desired_properties")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "device_client_ids",
         sa.Column("device_id", sa.BigInteger(), nullable=False),
         sa.Column("client_id", sa.String(length=64), nullable=False),
@@ -287,6 +337,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device_id", "client_id", name=op.f("pk_device_client_ids")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "device_files",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("file_id", sa.String(length=32), nullable=False),
+        sa.Column("device_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("blob", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_device_files_device_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_device_files")),
+        sa.UniqueConstraint("device_id", "name", name=op.f("uq_device_files_device_id_name")),
+        sa.UniqueConstraint("file_id", name=op.f("uq_device_files_file_id")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_device_files_device_id_id"), "device_files", ["device_id", "id"], unique=False)
     op.create_table(
         "device_group_members",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -309,6 +377,26 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "device_shadows",
+        sa.Column("device_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("undelivered", sa.Boolean(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_device_shadows_device_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("device_id", name=op.f("pk_device_shadows")),
+    )
+    op.create_index(
+        op.f("ix_device_shadows_device_id_undelivered"),
+        "device_shadows",
+        ["device_id", "undelivered"],
+        unique=False,
+        sqlite_where=sa.text("undelivered = 1"),
+        postgresql_where=sa.text("undelivered"),
+    )
+    op.create_table(
         "device_tags",
         sa.Column("device_id", sa.BigInteger(), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
@@ -324,6 +412,12 @@ def upgrade() -> None:
         op.f("ix_device_tags_instance_id_key_value_device_id"),
         "device_tags",
         ["instance_id", "key", "value", "device_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_device_tags_instance_id_value_device_id"),
+        "device_tags",
+        ["instance_id", "value", "device_id"],
         unique=False,
     )
     op.create_table(
