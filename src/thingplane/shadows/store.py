@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.devices.service import devices
 from thingplane.shadows.document import Part, Shadow
-from thingplane.shadows.tables import device_shadows, undelivered
+from thingplane.shadows.tables import device_shadows
 
 _key = device_shadows.c.device_id
 
@@ -67,4 +67,4 @@ async def mark_delivered(connection: AsyncConnection, device_id: int) -> None:
 
 async def read_undelivered(connection: AsyncConnection) -> set[int]:
     """Return the keys of the devices that do not know yet what is desired."""
-    return set((await connection.execute(select(_key).where(undelivered))).scalars())
+    return set((await connection.execute(select(_key).where(device_shadows.c.undelivered))).scalars())

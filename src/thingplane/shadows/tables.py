@@ -1,6 +1,6 @@
 """Table of device shadows."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Table, Text, text
 
 from thingplane.storage.database import metadata
 
@@ -20,5 +20,10 @@ device_shadows = Table(
 )
 """One row per device whose shadow was ever written."""
 
-undelivered = device_shadows.c.undelivered
-Index(None, device_shadows.c.device_id, undelivered, sqlite_where=undelivered, postgresql_where=undelivered)
+Index(
+    None,
+    device_shadows.c.device_id,
+    device_shadows.c.undelivered,
+    sqlite_where=text("undelivered = 1"),
+    postgresql_where=text("undelivered"),
+)
