@@ -6,19 +6,17 @@ import re
 import secrets
 from collections.abc import Callable, Collection
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.cloud.errors import INVALID_FORMATTED_PARAMETER
 from thingplane.products import errors as product_errors
-from thingplane.products.service import Product, ProductChanged, ProductDeleted, ProductService
+from thingplane.products.service import Product, ProductService
 from thingplane.storage.database import Database
 from thingplane.things import errors, store
 from thingplane.things import modules as edits
 from thingplane.things.categories.library import CategoryLibrary
-from thingplane.things.model.checks import CheckLevel
 from thingplane.things.model.compiled import CompiledModel
 from thingplane.things.model.edit import add_features, arrange, remove_features, replace_feature, stamp
 from thingplane.things.model.extend_config import check_extend_configs
@@ -27,6 +25,7 @@ from thingplane.things.model.limits import DEFAULT_LIMITS, ModelLimits
 from thingplane.things.model.thing_model_json import parse_thing_model_json
 from thingplane.things.model.tsl import parse_tsl
 from thingplane.things.model.types import FunctionBlock, ThingModel
+from thingplane.things.published import PublishedModels, ThingModelPublished
 from thingplane.things.store import Modules, Version, VersionInfo
 
 __all__ = ["CompiledModel", "ThingModelPublished", "ThingModelService", "Version", "VersionInfo"]
@@ -37,13 +36,6 @@ FEATURES_PER_CALL = 10
 """Features one call may add (guide 4.10.1)."""
 
 _VERSION = re.compile(r"[A-Za-z0-9.]{1,16}")
-
-
-class ThingModelPublished(msgspec.Struct, frozen=True):
-    """A product's devices are measured by another version of the thing model from now on."""
-
-    product_id: int
-    product_key: str
 
 
 class ThingModelService:
@@ -82,22 +74,14 @@ class ThingModelService:
         self._features_per_call = features_per_call
         self.categories = categories or CategoryLibrary()
         """Ready-made models that products start from."""
-        self._compiled: dict[int, CompiledModel] = {}
-        self._invalidations = 0
+        self._published = PublishedModels(database, products, bus)
         products.category_name = self.categories.name
         products.on_create.append(self.create_first)
         products.on_delete.append(store.delete_all)
-        bus.subscribe(ThingModelPublished, self._forget)
-        bus.subscribe(ProductChanged, self._forget)
-        bus.subscribe(ProductDeleted, self._forget)
-
-    def _forget(self, event: ThingModelPublished | ProductChanged | ProductDeleted) -> None:
-        self._invalidations += 1
-        self._compiled.pop(event.product_id, None)
 
     def cached(self, product_id: int) -> CompiledModel | None:
         """The current published model if it is in memory; None says nothing about its existence."""
-        return self._compiled.get(product_id)
+        return self._published.cached(product_id)
 
     async def published(self, product_id: int) -> CompiledModel:
         """The current published model, compiled for the product's check level.
@@ -107,25 +91,7 @@ class ThingModelService:
         Raises:
             BusinessError: iot.prod.NotExistedProduct.
         """
-        compiled = self._compiled.get(product_id)
-        if compiled is not None:
-            return compiled
-        invalidations = self._invalidations
-        product = await self._products.by_id(product_id)
-        if product is None:
-            raise product_errors.NOT_EXISTED_PRODUCT()
-        async with self._database.read() as connection:
-            version = await store.read_version(connection, product_id, None)
-        level = CheckLevel(product.validate_type)
-        compiled = (
-            CompiledModel(version.modules, level, version.version)
-            if version
-            else CompiledModel(store.EMPTY_MODULES, level)
-        )
-        # What was read before a change must not enter the cache after it.
-        if invalidations == self._invalidations:
-            self._compiled[product_id] = compiled
-        return compiled
+        return await self._published.get(product_id)
 
     async def product(self, instance_id: int, product_key: str | None) -> Product:
         """The instance's product with this key, if it has a thing model.
