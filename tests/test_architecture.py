@@ -14,7 +14,7 @@ BASE = {"clock", "ids"}
 
 SLICES = {
     *("access", "instances", "products", "devices", "topics", "things", "telemetry", "messaging"),
-    *("groups", "shadows", "desired", "rules", "subscriptions", "ota", "topology", "files", "search"),
+    *("groups", "shadows", "desired", "rules", "subscriptions", "ota", "topology", "files", "search", "parsing"),
 }
 
 ROOMS: dict[str, set[str]] = {
@@ -32,7 +32,7 @@ ROOMS: dict[str, set[str]] = {
 }
 """What each room may import of the others (docs/architecture.md). Slices follow the rule below."""
 
-SLICE_IMPORTS = {"cloud", "alink", "storage", "bus", *BASE}
+SLICE_IMPORTS = {"cloud", "alink", "storage", "bus", "scripts", *BASE}
 PUBLIC_IN_SLICES = {"service", "errors"}
 """Of each other, slices see only these modules, and those below."""
 

@@ -105,6 +105,7 @@ class Node:
         server = ApiServer(platform.app)
         self._on_stop("API", server.stop)
         endpoints.api = await server.start(settings.host, settings.api_port)
+        platform.script_downloads.base_url = endpoints.urls(settings.public_host or settings.host, plain=False)["api"]
         endpoints.api_tls = await server.start(settings.host, settings.api_tls_port, context)
         self._on_stop("gateway", platform.gateway.stop)
         ports = await platform.gateway.start(settings.host, settings.mqtt_port, settings.mqtt_ws_port, context)

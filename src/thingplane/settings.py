@@ -76,6 +76,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     offline_messages_per_device: Annotated[int, Meta(description="QoS 1 messages that wait for one device", ge=1)] = (
         1000
     )
+    script_processes: Annotated[
+        int, Meta(description="processes that run data-parsing scripts, at least 2; 0: one per CPU", ge=0, le=64)
+    ] = 0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severe log lines to write")
     ] = "info"

@@ -1,5 +1,6 @@
 """Which part of a node gets which: all services, the gateway and the API, made once and connected here."""
 
+import shutil
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -25,7 +26,12 @@ from thingplane.instances.service import InstanceDirectory
 from thingplane.messaging.service import MessagingService
 from thingplane.observability.metrics import Metrics
 from thingplane.ota.service import OtaVersionService
+from thingplane.parsing.custom import CustomMessages
+from thingplane.parsing.download import PATH as SCRIPT_DOWNLOADS
+from thingplane.parsing.download import ScriptDownloads
+from thingplane.parsing.service import ParsingService
 from thingplane.products.service import ProductService
+from thingplane.scripts.pool import ScriptPool
 from thingplane.search.service import DeviceSearch
 from thingplane.settings import Settings
 from thingplane.shadows.service import ShadowService
@@ -79,7 +85,9 @@ class Platform:
         self._fleet()
         commits = GroupCommit(series)
         telemetry = self._things(series, commits)
+        self._scripts()
         table = HandlerTable()
+        self._services.add(table)
         self._devices_side(table, commits)
         self._back_ends_side(telemetry)
         discover_handlers("thingplane", self._services, table)
@@ -97,7 +105,7 @@ class Platform:
             quota=Quota(clock, settings.quota),
             region=settings.region,
             operations=discover_operations("thingplane"),
-            routes=self.health.routes(),
+            routes={**self.health.routes(), SCRIPT_DOWNLOADS: self.script_downloads},
         )
 
     def _run(self, start: Step, close: Step) -> None:
@@ -134,6 +142,14 @@ class Platform:
         self._services.add(self.models, telemetry)
         return telemetry
 
+    def _scripts(self) -> None:
+        """Data-parsing scripts, and the addresses they are fetched from."""
+        pool = ScriptPool(self._settings.script_processes, shutil.which("php") or "")
+        self._run(_nothing, pool.close)
+        self.parsing = ParsingService(self._database, self._clock, self._bus, self.products, pool)
+        self.script_downloads = ScriptDownloads(self.parsing, self.products, self._clock)
+        self._services.add(self.parsing, self.script_downloads)
+
     def _devices_side(self, table: HandlerTable, commits: GroupCommit) -> None:
         """The gateway; the node starts its listeners when everything else runs."""
         settings = self._settings
@@ -155,7 +171,8 @@ class Platform:
             ),
         )
         self.devices.on_delete.append(self.gateway.store.remove_device)
-        self.gateway.on_custom_message(TopicForwarding(self.routes, self.gateway.downlink).on_custom_message)
+        forwarding = TopicForwarding(self.routes, self.gateway.downlink)
+        self.gateway.on_custom_message(CustomMessages(self.parsing, forwarding.on_custom_message).on_custom_message)
 
     def _back_ends_side(self, telemetry: TelemetryService) -> None:
         """What back ends say to devices: messages, shadows, desired values."""
@@ -167,6 +184,7 @@ class Platform:
             models=self.models,
             topics=self.topics,
             telemetry=telemetry,
+            parsing=self.parsing,
         )
         shadows = ShadowService(database, clock, self._bus, downlink)
         self._run(shadows.start, shadows.close)

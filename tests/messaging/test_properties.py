@@ -110,12 +110,16 @@ async def test_products_without_thing_model_are_refused(world: World) -> None:
     assert code == "iot.prod.NotSeniorProduct"
 
 
-async def test_products_with_a_data_format_of_their_own_are_refused_clearly(world: World) -> None:
+async def test_a_product_with_a_data_format_of_its_own_needs_a_script(world: World) -> None:
     product = await world.add_product("Raw", data_format=0)
     device = await world.devices.register(product, "raw1")
+    world.connect(device)
     answer = await world.call("SetDeviceProperty", IotId=device.iot_id, Items='{"Level":5}')
     assert answer["Code"] == "iot.device.SetDevicePropertyFailed"
-    assert "data-parsing scripts" in answer["ErrorMessage"]
+    assert "data-parsing script" in answer["ErrorMessage"]
+    assert world.downlink.sent == []
+    [record] = await records(world, IotId=device.iot_id)
+    assert msgspec.json.decode(record["OutputData"])["code"] == 6200
 
 
 async def test_devices_of_a_product_are_set_at_once(world: World) -> None:

@@ -1,6 +1,7 @@
 """All services between the gateway and the disk, with a product, its thing model and a device."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,9 @@ from thingplane.cloud import Services
 from thingplane.cloud.registry import discover
 from thingplane.devices.service import Device, DeviceService
 from thingplane.messaging.service import MessagingService
+from thingplane.parsing.service import ParsingService
 from thingplane.products.service import NewProduct, Product, ProductService
+from thingplane.scripts.pool import ScriptPool
 from thingplane.storage.database import Database
 from thingplane.storage.timeseries import GroupCommit, TimeSeries
 from thingplane.storage.timeseries.embedded.store import EmbeddedTimeSeries
@@ -165,8 +168,16 @@ class World:
         self.devices = DeviceService(database, clock, self.bus, self.products)
         self.models = ThingModelService(database, clock, self.products, self.bus)
         self.telemetry = TelemetryService(series, self.commits, self.models, clock, self.bus)
+        self.scripts = ScriptPool(2, shutil.which("php") or "")
+        self.parsing = ParsingService(database, clock, self.bus, self.products, self.scripts)
         self.messaging = MessagingService(
-            self.downlink, self.devices, self.products, self.models, self.topics, self.telemetry
+            self.downlink,
+            self.devices,
+            self.products,
+            self.models,
+            self.topics,
+            self.telemetry,
+            self.parsing,
         )
         self.services = Services(self.products, self.topics, self.devices, self.models, self.telemetry, self.messaging)
         discover("thingplane")
@@ -256,6 +267,7 @@ async def world(database: Database, clock: FakeClock, folder: Path) -> AsyncIter
         await built.start()
         yield built
     finally:
+        await built.scripts.close()
         await built.telemetry.close()
         await built.devices.close()
         await series.close()

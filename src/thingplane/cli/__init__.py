@@ -19,6 +19,7 @@ app.command("thingplane.cli.simulate:simulate", name="simulate")
 app.command("thingplane.cli.users:app", name="user")
 app.command("thingplane.cli.keys:app", name="key")
 app.command("thingplane.cli.instances:app", name="instance")
+app.command("thingplane.cli.scripts:app", name="script")
 app.command("thingplane.cli.bench:app", name="bench")
 app.command("thingplane.cli.docs:docs", name="docs")
 

@@ -55,7 +55,7 @@ class Uplinks:
             resolve: takes the answers to requests: device, message id, payload; whether somebody waits for it.
         """
         self.on_custom_message: CustomHandler = _ignore
-        """Called with messages on custom topics; the uplink's topic is without ``?_sn=default``."""
+        """Called with messages on custom topics; ``?_sn=default`` is the uplink's capture, not part of its topic."""
         self._table = table
         self._exact = table.exact
         self._topics = topics
@@ -116,7 +116,8 @@ class Uplinks:
         identity = connection.identity
         if topic.startswith(identity + "/"):
             permissions = self._topics.cached(device.product_id)
-            uplink = self._uplink(device, packet, topic.removesuffix(_SCRIPT_SUFFIX))
+            mark = _SCRIPT_SUFFIX if topic.endswith(_SCRIPT_SUFFIX) else ""
+            uplink = self._uplink(device, packet, topic.removesuffix(mark), mark)
             connection.turn.append(uplink)
             if permissions is None:
                 self._wait(connection, uplink, self._custom_later(connection, uplink))

@@ -13,6 +13,8 @@ from thingplane.messaging import errors
 from thingplane.messaging.commands import Commands
 from thingplane.messaging.rrpc import Rrpc
 from thingplane.messaging.topics import device_topic
+from thingplane.messaging.wire import Wire
+from thingplane.parsing.service import ParsingError, ParsingService
 from thingplane.products.errors import NOT_SENIOR_PRODUCT
 from thingplane.products.service import Product, ProductService
 from thingplane.telemetry.service import TelemetryService
@@ -24,8 +26,6 @@ from thingplane.topics.service import TopicService
 MAX_PROPERTIES: Final = 200
 MAX_PAYLOAD: Final = 256 * 1024
 """Longest message to or from a device, in bytes (device-protocol, 1.2)."""
-_RAW: Final = 0
-"""Data format of products whose devices speak a protocol of their own."""
 
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -52,6 +52,7 @@ class MessagingService:
         models: ThingModelService,
         topics: TopicService,
         telemetry: TelemetryService,
+        parsing: ParsingService,
     ) -> None:
         """Wire the service.
 
@@ -62,6 +63,7 @@ class MessagingService:
             models: what devices understand.
             topics: what custom topics permit.
             telemetry: records calls of services.
+            parsing: runs scripts of products with a data format of their own.
         """
         self._downlink = downlink
         self._devices = devices
@@ -69,7 +71,7 @@ class MessagingService:
         self._models = models
         self._topics = topics
         self._rrpc = Rrpc(downlink)
-        self._commands = Commands(downlink, devices, telemetry, self._rrpc)
+        self._commands = Commands(downlink, devices, telemetry, self._rrpc, Wire(parsing))
 
     # Thing models.
 
@@ -88,7 +90,10 @@ class MessagingService:
         """
         product = await self._products.get(device.instance_id, device.product_key)
         params = await self._settable(product, items)
-        return str(await self._commands.set_properties(device, params, qos))
+        try:
+            return str(await self._commands.set_properties(product, device, params, qos))
+        except ParsingError as error:
+            raise errors.SET_DEVICE_PROPERTY_FAILED(_script_failed(error)) from error
 
     async def set_properties_of_all(
         self, instance_id: int, product_key: str, names: Sequence[str], *, items: str, qos: int
@@ -103,7 +108,7 @@ class MessagingService:
         """
         product = await self._products.get(instance_id, product_key)
         params = await self._settable(product, items)
-        await self._commands.set_properties_of_all(await self._all(product, names), params, qos)
+        await self._commands.set_properties_of_all(product, await self._all(product, names), params, qos)
 
     async def invoke(self, device: Device, service: str, args: str, qos: int) -> tuple[str, str | None]:
         """Call a service of a device.
@@ -125,10 +130,13 @@ class MessagingService:
         """
         product = await self._products.get(device.instance_id, device.product_key)
         params, call_type = await self._callable(product, service, args)
-        if call_type is CallType.SYNC:
-            message_id, result = await self._commands.invoke_and_wait(device, service, params)
-            return str(message_id), result
-        return str(await self._commands.invoke(device, service, params, qos)), None
+        try:
+            if call_type is CallType.SYNC:
+                message_id, result = await self._commands.invoke_and_wait(product, device, service, params)
+                return str(message_id), result
+            return str(await self._commands.invoke(product, device, service, params, qos)), None
+        except ParsingError as error:
+            raise errors.INVOKE_THING_SERVICE_FAILED(_script_failed(error)) from error
 
     async def invoke_on_all(
         self, instance_id: int, product_key: str, names: Sequence[str], *, service: str, args: str, qos: int
@@ -147,7 +155,7 @@ class MessagingService:
             raise errors.INVOKE_THING_SERVICE_FAILED(
                 f"The service {service} is synchronous: call it for one device at a time with InvokeThingService."
             )
-        await self._commands.invoke_on_all(await self._all(product, names), service, params, qos)
+        await self._commands.invoke_on_all(product, await self._all(product, names), service, params, qos)
 
     async def _all(self, product: Product, names: Sequence[str]) -> list[Device]:
         return [
@@ -156,7 +164,7 @@ class MessagingService:
         ]
 
     async def _settable(self, product: Product, items: str) -> bytes:
-        model = await self._model(product, errors.SET_DEVICE_PROPERTY_FAILED)
+        model = await self._model(product)
         values = _object(items, "Items", errors.SET_DEVICE_PROPERTY_FAILED)
         if len(values) > MAX_PROPERTIES:
             raise errors.TOO_MANY_DEVICE_PROPERTIES()
@@ -168,7 +176,7 @@ class MessagingService:
         return msgspec.json.encode(values)
 
     async def _callable(self, product: Product, identifier: str, args: str) -> tuple[bytes, CallType]:
-        model = await self._model(product, errors.INVOKE_THING_SERVICE_FAILED)
+        model = await self._model(product)
         service = model.service(identifier)
         if service is None:
             raise errors.INVOKE_THING_SERVICE_FAILED(f"The published thing model has no service {identifier}.")
@@ -178,11 +186,9 @@ class MessagingService:
             raise errors.INVOKE_THING_SERVICE_FAILED(f"{failure.message} ({failure.code})")
         return msgspec.json.encode(values), service.call_type
 
-    async def _model(self, product: Product, failed: ErrorCode) -> CompiledModel:
+    async def _model(self, product: Product) -> CompiledModel:
         if not product.senior:
             raise NOT_SENIOR_PRODUCT()
-        if product.data_format == _RAW:
-            raise failed("The product has a data format of its own, and data-parsing scripts are not offered yet.")
         return await self._models.published(product.id)
 
     # Custom topics.
@@ -256,6 +262,10 @@ class MessagingService:
         if name != device.name:
             raise INVALID_FORMATTED_TOPIC_NAME("The topic is one of another device.")
         return await self._rrpc.custom(device, topic, request, message_id, timeout_ms, content_type=content_type)
+
+
+def _script_failed(error: ParsingError) -> str:
+    return f"The product's data-parsing script failed: {error.reason} ({error.code})."
 
 
 def _object(text: str, name: str, failed: ErrorCode) -> dict[str, Any]:

@@ -102,6 +102,8 @@ class JavaScript:
 def _failure(error: str) -> tuple[Kind, str]:
     if error.startswith("InternalError: interrupted"):
         return Kind.TIME, ""
-    if error.startswith("InternalError: out of memory") or error == "null":
+    # Without memory left, there may be none for the message either.
+    first_line = error.split("\n", maxsplit=1)[0]
+    if first_line in {"InternalError: out of memory", "InternalError", "null"}:
         return Kind.MEMORY, ""
     return Kind.THREW, error

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from thingplane.scripts.language import Function
-from thingplane.scripts.outcome import Fault, Outcome
+from thingplane.scripts.language import Function, Language
+from thingplane.scripts.outcome import NO_PHP, Fault, Outcome
 from thingplane.scripts.process import Call, Script, Worker
 
 MAX_BATCH: Final = 64
@@ -100,6 +100,7 @@ class ScriptPool:
         """The one that was used last is the last."""
         self._slow_allowed = len(self._idle) - 1
         self._slow_running = 0
+        self._php = php
         self._workers = tuple(self._idle)
         self._lanes: dict[int, _Lane] = {}
         self._ready: deque[int] = deque()
@@ -129,6 +130,10 @@ class ScriptPool:
             # Not at once: the other messages of this turn of the loop join the batch.
             asyncio.get_running_loop().call_soon(self._dispatch)
         return await waiting.done
+
+    def missing(self, language: Language) -> str | None:
+        """Return what is missing for scripts in this language, in words; None when nothing is."""
+        return NO_PHP if language is Language.PHP and not self._php else None
 
     def forget(self, key: int) -> None:
         """Drop what is known about a lane without calls: its product is gone."""

@@ -24,7 +24,7 @@ REPLY_WITHIN_MS: Final = 24 * 60 * 60 * 1000
 MAX_PENDING: Final = 100_000
 """Calls remembered in memory; the reply to an older one is matched through the history."""
 _MAX_LOOKED_THROUGH: Final = 1000
-_ALINK_IDS: Final = 2**32
+_ALINK_IDS: Final = 2**31
 
 _log = structlog.get_logger(__name__)
 
@@ -35,7 +35,8 @@ class Call(NamedTuple):
     device_id: int
     identifier: str
     alink_id: int
-    """The id of the request the device sees: 32 bits, because the vendor's SDK for C reads no more."""
+    """The id of the request the device sees: 31 bits, because the vendor's SDK for C reads no more than 32, and its
+    sample scripts for data parsing read them with a sign."""
     message_id: int
     """The MessageId the caller sees."""
     time: int
@@ -110,11 +111,18 @@ class CallLog:
         """Return the call that waits for the reply with this id, if it is in memory."""
         return self._pending.get((device_id, alink_id))
 
-    async def find(self, device_id: int, identifier: str, alink_id: int) -> Call | None:
-        """Return the unanswered call with this id from the history: one made before a restart."""
+    async def find(self, device_id: int, identifier: str | None, alink_id: int) -> Call | None:
+        """Return the unanswered call with this id from the history: one made before a restart.
+
+        Args:
+            device_id: who was called.
+            identifier: the service; None: whichever it was.
+            alink_id: the id of the request.
+        """
         now = self._clock.now_ms()
+        identifiers = None if identifier is None else [identifier]
         points = await self._series.query(
-            device_id, Kind.SERVICE, [identifier], now - REPLY_WITHIN_MS, now, _MAX_LOOKED_THROUGH, ascending=False
+            device_id, Kind.SERVICE, identifiers, now - REPLY_WITHIN_MS, now, _MAX_LOOKED_THROUGH, ascending=False
         )
         wanted = str(alink_id)
         found: Call | None = None
@@ -123,7 +131,7 @@ class CallLog:
             if half.call == wanted:
                 if half.output:
                     return None
-                found = Call(device_id, identifier, alink_id, int(half.message), point.time)
+                found = Call(device_id, point.identifier, alink_id, int(half.message), point.time)
         return found
 
     def _append(self, call: Call, half: bytes) -> None:

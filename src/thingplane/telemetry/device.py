@@ -1,8 +1,4 @@
-"""What devices send to this slice.
-
-``thing/model/up_raw`` of products with a data format of their own is not among it: only a data-parsing script can read
-it, and scripts are not part of the platform yet. Such messages get no reply and are not stored.
-"""
+"""What devices send to this slice. What they send in a format of their own comes through ``parsing``."""
 
 from thingplane.alink import Handler
 from thingplane.cloud import Services

@@ -40,7 +40,11 @@ class Replies:
         """Handle ``thing/service/{service}_reply`` (device-protocol, 5.5)."""
         return self._reply(uplink, uplink.capture)
 
-    def _reply(self, uplink: Uplink, identifier: str) -> Awaitable[None] | None:
+    def raw_reply(self, uplink: Uplink) -> Awaitable[None] | None:
+        """Handle a reply that does not say to which service: parsed from a format of the product's own (11.2)."""
+        return self._reply(uplink, None)
+
+    def _reply(self, uplink: Uplink, identifier: str | None) -> Awaitable[None] | None:
         alink_id = _alink_id(uplink.payload)
         if alink_id is None:
             _log.info("a reply of a device is not understood", device=uplink.device.name, topic=uplink.topic)
@@ -48,11 +52,11 @@ class Replies:
         call = self._calls.pending(uplink.device.id, alink_id)
         if call is None:
             return self._late(uplink, identifier, alink_id)
-        if call.identifier == identifier:
+        if identifier in {call.identifier, None}:
             self._calls.finish(call, uplink.payload)
         return None
 
-    async def _late(self, uplink: Uplink, identifier: str, alink_id: int) -> None:
+    async def _late(self, uplink: Uplink, identifier: str | None, alink_id: int) -> None:
         call = await self._calls.find(uplink.device.id, identifier, alink_id)
         if call is None:
             _log.info(
