@@ -15,5 +15,6 @@ ota_module_versions = Table(
     # Searches for devices by module and version.
     Index(None, "module", "version", "device_id"),
     Index(None, "version", "device_id"),
+    sqlite_with_rowid=False,
 )
 """What devices have reported last: one row per device and module."""

@@ -77,25 +77,29 @@ class Compiler:
         return or_(*map(self._all_of, self._statement.alternatives))
 
     def _all_of(self, conditions: Conditions) -> ColumnElement[bool]:
-        parts = [self._device(condition) for condition in conditions if condition.field.element is Element.DEVICE]
-        instance: ColumnElement[int] = devices.c.instance_id
-        for element in elements(conditions):
-            if element in self._few:
-                parts.append(devices.c.id.in_(self._few[element]))
-                # The sum keeps databases from looking through all devices of the instance instead.
-                instance = devices.c.instance_id + 0
-            else:
-                parts.append(belongs_to_device(element, self._instance_id))
+        found = elements(conditions)
+        # Where a few devices are known, the sums keep databases from looking through all of a product or an instance.
+        known = any(element in self._few for element in found)
+        product_id: ColumnElement[int] = devices.c.product_id + 0 if known else devices.c.product_id
+        instance_id: ColumnElement[int] = devices.c.instance_id + 0 if known else devices.c.instance_id
+        parts = [
+            devices.c.id.in_(self._few[element])
+            if element in self._few
+            else belongs_to_device(element, self._instance_id)
+            for element in found
+        ]
+        own = (condition for condition in conditions if condition.field.element is Element.DEVICE)
+        parts += [self._device(condition, product_id) for condition in own]
         if not any(map(self._is_in_product, conditions)):
             # Not said of products, which are in one instance: the indexes of products are better.
-            parts.append(instance == self._instance_id)
+            parts.append(instance_id == self._instance_id)
         return and_(*parts)
 
     def _is_in_product(self, condition: Condition) -> bool:
         """Tell whether a condition names a product; products are known for this instance only."""
         return condition.field.name == "product_key" and condition.operator == "=" and condition.value is not None
 
-    def _device(self, condition: Condition) -> ColumnElement[bool]:
+    def _device(self, condition: Condition, product_key: ColumnElement[int]) -> ColumnElement[bool]:
         """Return a condition on a device's own field."""
         field, value = condition.field, condition.value
         if field.type is FieldType.STATUS:
@@ -105,8 +109,7 @@ class Compiler:
             product_id = self._products.get(str(value))
             if product_id is None:
                 return false() if condition.operator == "=" else true()
-            is_of = devices.c.product_id == product_id
-            return is_of if condition.operator == "=" else ~is_of
+            return product_key == product_id if condition.operator == "=" else product_key != product_id
         return compare(devices.c[field.column], condition)
 
 

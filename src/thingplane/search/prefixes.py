@@ -6,6 +6,7 @@ from sqlalchemy import Boolean, ColumnElement, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import OperatorType
 
 _LAST: Final = "\U0010ffff"
 """The last of all characters."""
@@ -16,6 +17,10 @@ class _StartsWith(FunctionElement[bool]):
 
     type = Boolean()
     inherit_cache = True
+
+    def self_group(self, against: OperatorType | None = None) -> "_StartsWith":  # noqa: ARG002 - as the base class
+        # Otherwise it would be compared with 1 on SQLite, which then looks into no index.
+        return self
 
 
 @compiles(_StartsWith)
