@@ -4,30 +4,24 @@ The reply to a report leaves when the report is durable; the gateway commits onc
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import msgspec
 import structlog
 
 from thingplane.alink import Code, Uplink
 from thingplane.cloud import BusinessError
 from thingplane.storage.timeseries import Kind, TimeSeries
+from thingplane.telemetry.originals import Originals
+from thingplane.telemetry.posts import UNREADABLE, decode_object, event_point, kept, read_event, reasons
 from thingplane.telemetry.snapshots import Snapshots
 from thingplane.things.model.checks import CheckLevel, Failure
-from thingplane.things.model.validator import check_time
 from thingplane.things.service import CompiledModel, ThingModelService
 
 MAX_PROPERTIES: Final = 200
 """Properties of one post (device-protocol, 12)."""
-EVENT_NOT_FOUND: Final = Failure(6320, "event not found")
 
 _log = structlog.get_logger(__name__)
-
-_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
-_decode_raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_encode = msgspec.json.encode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Reports:
@@ -36,28 +30,33 @@ class Reports:
     They are plain functions as long as the product's model is in memory, which it is after its first message.
     """
 
-    def __init__(self, series: TimeSeries, models: ThingModelService, snapshots: Snapshots) -> None:
+    def __init__(
+        self, series: TimeSeries, models: ThingModelService, snapshots: Snapshots, originals: Originals
+    ) -> None:
         """Take what the handlers need.
 
         Args:
             series: the history.
             models: the thing models of all products.
             snapshots: last values to keep up to date.
+            originals: takes what the models do not verify.
         """
         self._series = series
         self._models = models
         self._snapshots = snapshots
+        self._originals = originals
         self._loading: dict[int, asyncio.Task[CompiledModel]] = {}
 
     def property_post(self, uplink: Uplink) -> Awaitable[None] | None:
         """Handle ``thing/event/property/post`` (device-protocol, 5.1).
 
         Properties that the model refuses are left out and named in the reply's ``data`` with the reason; the reply is
-        a success all the same. Products without data check (ValidateType 2) get their data forwarded, not stored.
+        a success all the same. What the model refuses, and all data of products without data check (ValidateType 2), is
+        kept for the queries of original data only.
         """
         model = self._models.cached(uplink.device.product_id)
         if model is None:
-            return self._with_model(self._properties, uplink)
+            return self.with_model(self._properties, uplink)
         self._properties(uplink, model)
         return None
 
@@ -69,20 +68,21 @@ class Reports:
         """
         model = self._models.cached(uplink.device.product_id)
         if model is None:
-            return self._with_model(self._event, uplink)
+            return self.with_model(self._event, uplink)
         self._event(uplink, model)
         return None
 
-    async def _with_model(self, handle: Callable[[Uplink, CompiledModel], None], uplink: Uplink) -> None:
+    async def with_model(self, handle: Callable[[Uplink, CompiledModel], None], uplink: Uplink) -> None:
+        """Handle a message when the model of its product is loaded; 6250 if the product is gone."""
         try:
-            model = await self._published(uplink.device.product_id)
+            model = await self.published(uplink.device.product_id)
         except BusinessError as error:
             _log.info("a report of a device has no product", device=uplink.device.name, code=error.code)
             uplink.reply(Code.PRODUCT_NOT_FOUND)
             return
         handle(uplink, model)
 
-    async def _published(self, product_id: int) -> CompiledModel:
+    async def published(self, product_id: int) -> CompiledModel:
         """Load a model once for all devices that report meanwhile: there may be thousands."""
         loading = self._loading.get(product_id)
         if loading is None:
@@ -94,8 +94,8 @@ class Reports:
     def _properties(self, uplink: Uplink, model: CompiledModel) -> None:
         params = uplink.params
         try:
-            values = _decode_object(params)
-        except _UNREADABLE:
+            values = decode_object(params)
+        except UNREADABLE:
             uplink.reply(Code.PARAMETER_ERROR)
             return
         if len(values) > MAX_PROPERTIES:
@@ -106,12 +106,15 @@ class Reports:
             if model.level is not CheckLevel.NONE:
                 # The text goes to the history as it came, unless it only resembles the form that is kept there.
                 span = _span(values, uplink.received)
-                self._store(uplink, params if span else _kept(params, values, ()), span)
+                self._store(uplink, params if span else kept(params, values, ()), span)
+            else:
+                self._originals.properties(uplink.device.id, uplink.received, params, values)
             uplink.reply()
         else:
             if len(failures) < len(values):
-                self._store(uplink, _kept(params, values, failures))
-            uplink.reply(data=_reasons(failures))
+                self._store(uplink, kept(params, values, failures))
+            self._originals.properties(uplink.device.id, uplink.received, params, failures)
+            uplink.reply(data=reasons(failures))
 
     def _store(self, uplink: Uplink, points: bytes, span: tuple[int, int] | None = None) -> None:
         self._series.append(uplink.device.id, Kind.PROPERTY, uplink.received, points, span)
@@ -119,39 +122,19 @@ class Reports:
 
     def _event(self, uplink: Uplink, model: CompiledModel) -> None:
         try:
-            values = _decode_object(uplink.params)
-        except _UNREADABLE:
+            post = read_event(model, uplink.capture, uplink.params, uplink.received)
+        except UNREADABLE:
             uplink.reply(Code.PARAMETER_ERROR)
             return
-        # Some SDKs send the output itself in the place of {"value": output, "time": ms}.
-        wrapped = type(values.get("value")) is dict
-        output = values["value"] if wrapped else values
-        time = values.get("time") if wrapped else None
-        if model.level is CheckLevel.NONE:
-            uplink.reply()
-            return
-        event = model.event(uplink.capture)
-        if event is None:
-            self._refuse(uplink, EVENT_NOT_FOUND)
-            return
-        refused = None if time is None else check_time(time, uplink.received, uplink.capture)
-        if refused is not None:
-            self._refuse(uplink, refused)
-            return
-        failures = event.output.check_each(output)
-        if failures is not None and model.level is CheckLevel.STRONG:
-            self._refuse(uplink, next(iter(failures.values())))
-            return
-        if failures is None or len(failures) < len(output):
-            text = _member(uplink.params, "value") if wrapped else uplink.params
-            if failures is not None:
-                text = _encode({name: raw for name, raw in _decode_raw_object(text).items() if name not in failures})
-            self._store_event(uplink, text, uplink.received if time is None else time)
-        uplink.reply(data=b"{}" if failures is None else _reasons(failures))
-
-    def _store_event(self, uplink: Uplink, output: bytes, time: int) -> None:
-        point = b'{%b:{"value":%b,"time":%d}}' % (_encode(uplink.capture), output, time)
-        self._series.append(uplink.device.id, Kind.EVENT, uplink.received, point)
+        if post.verified:
+            point = event_point(uplink.capture, post.verified, post.time)
+            self._series.append(uplink.device.id, Kind.EVENT, uplink.received, point)
+        else:
+            self._originals.event(uplink.device.id, uplink.received, uplink.capture, post.output, post.time)
+        if post.refusal is not None:
+            self._refuse(uplink, post.refusal)
+        else:
+            uplink.reply(data=b"{}" if post.failures is None else reasons(post.failures))
 
     def _refuse(self, uplink: Uplink, failure: Failure) -> None:
         uplink.reply(failure.code, message=failure.message)
@@ -174,26 +157,3 @@ def _span(values: dict[str, Any], received: int) -> tuple[int, int] | None:
         elif time > latest:
             latest = time
     return (earliest, latest) if values else (received, received)
-
-
-def _kept(params: bytes, values: dict[str, Any], without: Container[str]) -> bytes:
-    """Return the JSON text of a post without some properties, and without extra members of value/time pairs."""
-    kept: dict[str, Any] = {}
-    for identifier, raw in _decode_raw_object(params).items():
-        if identifier in without:
-            continue
-        value = values[identifier]
-        if type(value) is dict and "value" in value:
-            pair = _decode_raw_object(raw)
-            kept[identifier] = {name: pair[name] for name in ("value", "time") if name in pair}
-        else:
-            kept[identifier] = raw
-    return _encode(kept)
-
-
-def _member(text: bytes, name: str) -> bytes:
-    return bytes(_decode_raw_object(text)[name])
-
-
-def _reasons(failures: dict[str, Failure]) -> bytes:
-    return _encode({identifier: failure.message for identifier, failure in failures.items()})

@@ -10,6 +10,7 @@ from thingplane.clock import Clock
 from thingplane.devices.service import DeviceDeleted
 from thingplane.storage.timeseries import GroupCommit, Kind, Point, TimeSeries
 from thingplane.telemetry.calls import SET, Call, CallLog, ServiceRecord, service_records
+from thingplane.telemetry.originals import Originals
 from thingplane.telemetry.paging import Page, Read, page
 from thingplane.telemetry.property_pages import PropertyPages, property_pages
 from thingplane.telemetry.replies import Replies
@@ -50,7 +51,7 @@ class TelemetryService:
         self._snapshots = Snapshots(series, commits, snapshots)
         self.calls = CallLog(series, clock)
         """Where whoever calls services of devices records it."""
-        self.reports = Reports(series, models, self._snapshots)
+        self.reports = Reports(series, models, self._snapshots, Originals(series))
         self._forgetting: set[asyncio.Task[None]] = set()
         self.replies = Replies(self.calls, commits)
         bus.subscribe(DeviceDeleted, self._deleted)
