@@ -28,10 +28,13 @@ class Endpoints:
         """
         # A wildcard address is no address to connect to.
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-        schemes = (("api", "http", self.api, ""), ("api_tls", "https", self.api_tls, ""))
-        if plain:
-            schemes += (("mqtt", "mqtt", self.mqtt, ""),)
-        schemes += (("mqtt_tls", "mqtts", self.mqtt, ""), ("mqtt_ws", "ws", self.mqtt_ws, "/mqtt"))
+        schemes = (
+            ("api", "http", self.api, ""),
+            ("api_tls", "https", self.api_tls, ""),
+            ("mqtt", "mqtt", self.mqtt if plain else None, ""),
+            ("mqtt_tls", "mqtts", self.mqtt, ""),
+            ("mqtt_ws", "ws", self.mqtt_ws, "/mqtt"),
+        )
         return {name: f"{scheme}://{host}:{port}{path}" for name, scheme, port, path in schemes if port is not None}
 
 

@@ -12,7 +12,7 @@ from thingplane.alink.codes import Code
 from thingplane.cli import app
 from thingplane.gateway.metrics import HELP as GATEWAY_HELP
 from thingplane.settings import ENVIRONMENT_PREFIX, Settings, load_settings
-from thingplane.wiring import HISTORY_HELP
+from thingplane.storage.timeseries.retention import HELP as HISTORY_HELP
 
 ROOT = Path(__file__).parents[2]
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
