@@ -128,3 +128,24 @@ async def test_the_gateway_is_told_when_a_sub_device_is_disabled_or_enabled(
     told = [notice["params"] for notice in downlink.received(gateway.id)]
     assert told == [{"status": 8, "subList": subs}, {"status": 2, "subList": subs}]
     assert len(downlink.sent) == 2
+
+
+async def test_a_device_that_is_reset_has_no_relationships_any_more(
+    *,
+    devices: DeviceService,
+    topology: TopologyService,
+    gateway: Device,
+    other_gateway: Device,
+    register: Register,
+    notices: TopologyNotices,
+    downlink: RecordingDownlink,
+) -> None:
+    first, second, third = await register(3)
+    await topology.add(gateway, [first, second], by_gateway=True)
+    await topology.add(other_gateway, [third], by_gateway=True)
+    await devices.reset(first)
+    await devices.reset(other_gateway)
+    assert await topology.sub_devices(gateway) == [second]
+    assert await topology.gateway_of(third.id) is None
+    await notices.settled()
+    assert [message.device_id for message in downlink.sent] == [gateway.id]

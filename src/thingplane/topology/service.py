@@ -45,7 +45,7 @@ class TopologyService:
         Args:
             database: where relationships are kept.
             clock: tells when they change.
-            bus: carries ``TopologyChanged``, and brings deletions of devices.
+            bus: carries ``TopologyChanged``, and brings deletions and resets of devices.
             devices: the service of gateways and sub-devices.
             max_sub_devices: most sub-devices of a gateway.
         """
