@@ -430,6 +430,7 @@ def upgrade() -> None:
             ["device_id"], ["devices.id"], name=op.f("fk_ota_module_versions_device_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("device_id", "module", name=op.f("pk_ota_module_versions")),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         op.f("ix_ota_module_versions_module_version_device_id"),
