@@ -16,6 +16,9 @@ from thingplane.cloud.registry import discover as discover_operations
 from thingplane.credentials import Credentials
 from thingplane.desired.service import DesiredPropertyService
 from thingplane.devices.service import DeviceService
+from thingplane.files.downloads import PREFIX as BLOB_DOWNLOADS
+from thingplane.files.downloads import Downloads
+from thingplane.files.service import FileService
 from thingplane.gateway.metrics import HELP as GATEWAY_HELP
 from thingplane.gateway.ports import Devices
 from thingplane.gateway.service import Gateway
@@ -35,6 +38,7 @@ from thingplane.scripts.pool import ScriptPool
 from thingplane.search.service import DeviceSearch
 from thingplane.settings import Settings
 from thingplane.shadows.service import ShadowService
+from thingplane.storage.blobs.local import LocalBlobStore
 from thingplane.storage.database import Database
 from thingplane.storage.timeseries import GroupCommit, TimeSeries
 from thingplane.storage.timeseries.embedded.options import Options
@@ -105,7 +109,11 @@ class Platform:
             quota=Quota(clock, settings.quota),
             region=settings.region,
             operations=discover_operations("thingplane"),
-            routes={**self.health.routes(), SCRIPT_DOWNLOADS: self.script_downloads},
+            routes={
+                **self.health.routes(),
+                SCRIPT_DOWNLOADS: self.script_downloads,
+                BLOB_DOWNLOADS: self.downloads,
+            },
         )
 
     def _run(self, start: Step, close: Step) -> None:
@@ -133,6 +141,12 @@ class Platform:
         self._services.add(products, self.topics, devices, self.topology, self.routes)
         self._services.add(GroupService(database, clock, devices), OtaVersionService(database, clock))
         self._services.add(DeviceSearch(database, products, devices))
+        blobs = LocalBlobStore(settings.data_dir / "blobs")
+        files = FileService(database, clock, bus, devices, blobs)
+        self.downloads = Downloads(database, clock, blobs, lambda: self.script_downloads.base_url)
+        self._run(self.downloads.start, _nothing)
+        self._run(files.start, files.close)
+        self._services.add(files, self.downloads)
 
     def _things(self, series: TimeSeries, commits: GroupCommit) -> TelemetryService:
         """Thing models, and what devices report by them."""
@@ -190,7 +204,9 @@ class Platform:
         self._run(shadows.start, shadows.close)
         self._services.add(messaging, shadows)
         self._services.add(DesiredPropertyService(database, clock, self.models, messaging, downlink))
-        self._services.add(TopologyNotices(self._bus, downlink, self.topology))
+        notices = TopologyNotices(self._bus, downlink, self.topology)
+        self._run(_nothing, notices.settled)
+        self._services.add(notices)
 
     async def start(self, credentials: Credentials) -> None:
         """Fill what services keep in memory and start what runs by itself.
