@@ -23,6 +23,10 @@ GUEST_SOCKET = 3
 """File descriptor of the socket in a guest, its only one."""
 
 
+NO_INTERPRETER = 127
+"""Exit status of a guest whose language is not installed, as of shells."""
+
+
 class Kind(IntEnum):
     """How a call ended, as far as the guest can tell."""
 

@@ -16,7 +16,7 @@ from thingplane.scripts.limits import CONSOLE_CHARACTERS, CPU_S, MEMORY_BYTES
 _HARNESS = """
 (function () {
     var parse = JSON.parse, stringify = JSON.stringify, isView = ArrayBuffer.isView, from = Array.from, text = String;
-    var apply = Reflect.apply, keys = Reflect.ownKeys;
+    var apply = Reflect.apply, keys = Reflect.ownKeys, join = Array.prototype.join;
     var watched = [
         globalThis, Object, Object.prototype, Function.prototype, Array, Array.prototype, String, String.prototype,
         Number, Number.prototype, Date, Date.prototype, Math, JSON
@@ -34,10 +34,12 @@ _HARNESS = """
         }
         if (printed.length < %(console)d) printed += line + '\\n';
     }
-    // The first letter of the answer is the kind, the second tells whether the context is as it was.
+    // Long texts put together with + are trees that cannot be handed out; join makes one piece of them.
+    function answer(head, text) { return apply(join, [head, text], ['']); }
+    // The first letter of an answer is the kind, the second tells whether the context is as it was.
     return function (make) {
         return function (name, message) {
-            if (name === '') return printed;
+            if (name === '') return answer('', printed);
             printed = '';
             var found = make({ log: print, info: print, warn: print, error: print, debug: print })[name];
             if (found === undefined) return 'm-';
@@ -45,8 +47,8 @@ _HARNESS = """
             var state = properties() === clean ? '+' : '-';
             if (result === undefined || result === null) return 'n' + state;
             if (isView(result)) result = from(result);
-            try { result = stringify(result); } catch (error) { return 'x-' + error; }
-            return result === undefined ? 'x-a function has no form in JSON' : 'r' + state + result;
+            try { result = stringify(result); } catch (error) { return answer('x-', text(error)); }
+            return result === undefined ? 'x-a function has no form in JSON' : answer('r' + state, result);
         };
     };
 })()
@@ -104,6 +106,6 @@ def _failure(error: str) -> tuple[Kind, str]:
         return Kind.TIME, ""
     # Without memory left, there may be none for the message either.
     first_line = error.split("\n", maxsplit=1)[0]
-    if first_line in {"InternalError: out of memory", "InternalError", "null"}:
+    if first_line in {"InternalError: out of memory", "InternalError"}:
         return Kind.MEMORY, ""
     return Kind.THREW, error

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from thingplane.scripts.frames import Kind
+from thingplane.scripts.frames import NO_INTERPRETER, Kind
 from thingplane.scripts.language import Language
 from thingplane.scripts.limits import CPU_S, MEMORY_BYTES
 from thingplane.scripts.php import PACKAGE
@@ -83,6 +83,8 @@ def killed(status: int, language: Language, *, too_long: bool) -> Outcome:
         status = _SIGNALLED - status
     if too_long or status == -signal.SIGPROF:
         reason = TOO_LONG
+    elif status == NO_INTERPRETER:
+        reason = NO_PHP
     elif status == 255 and language is Language.PHP:
         reason = f"PHP cannot run scripts: it needs the extensions FFI and pcntl (package {PACKAGE})"
     elif status < 0:

@@ -20,7 +20,19 @@ from thingplane.scripts.limits import CONSOLE_CHARACTERS
 
 # What scripts may import besides modules written in C; guests cannot read files.
 MODULES = (
-    *("array", "base64", "binascii", "bisect", "calendar", "codecs", "collections", "copy", "datetime", "decimal"),
+    *(
+        "__future__",
+        "array",
+        "base64",
+        "binascii",
+        "bisect",
+        "calendar",
+        "codecs",
+        "collections",
+        "copy",
+        "datetime",
+        "decimal",
+    ),
     *("functools", "hashlib", "heapq", "hmac", "itertools", "json", "math", "operator", "random", "re", "string"),
     *("struct", "textwrap", "time", "zlib"),
 )

@@ -15,7 +15,7 @@ import sys
 from typing import NoReturn
 
 from thingplane.scripts import guest
-from thingplane.scripts.frames import GUEST_SOCKET, KILL, PHP, STATUS
+from thingplane.scripts.frames import GUEST_SOCKET, KILL, NO_INTERPRETER, PHP, STATUS
 from thingplane.scripts.php import run_php
 from thingplane.scripts.python import MODULES
 from thingplane.scripts.sandbox import end_with_parent
@@ -80,6 +80,8 @@ def _become_guest(language: bytes, descriptor: int, php: str) -> NoReturn:
         else:
             guest.serve(language)
         status = 0
+    except FileNotFoundError:
+        status = NO_INTERPRETER
     finally:
         # Nothing of what the worker would do at its end.
         os._exit(status)
