@@ -26,7 +26,7 @@ from thingplane.storage.timeseries import GroupCommit, TimeSeries
 from thingplane.storage.timeseries.embedded.store import EmbeddedTimeSeries
 from thingplane.storage.timeseries.postgres.store import PostgresTimeSeries
 from thingplane.telemetry.device import handlers
-from thingplane.telemetry.service import TelemetryService
+from thingplane.telemetry.service import SubDevices, TelemetryService
 from thingplane.things import store
 from thingplane.things.model.types import (
     AccessMode,
@@ -48,6 +48,7 @@ from thingplane.things.model.types import (
 )
 from thingplane.things.service import ThingModelPublished, ThingModelService, Version
 from thingplane.topics.service import TopicService
+from thingplane.topology.service import TopologyService
 
 ON_ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For tests of what happens before any database is asked."""
@@ -167,7 +168,15 @@ class World:
         self.topics = TopicService(database, self.bus, self.products)
         self.devices = DeviceService(database, clock, self.bus, self.products)
         self.models = ThingModelService(database, clock, self.products, self.bus)
-        self.telemetry = TelemetryService(series, self.commits, self.models, clock, self.bus)
+        self.topology = TopologyService(database, clock, self.bus, self.devices)
+        self.telemetry = TelemetryService(
+            series,
+            self.commits,
+            self.models,
+            clock,
+            self.bus,
+            find_sub_device=SubDevices(self.devices, self.topology).find,
+        )
         self.scripts = ScriptPool(2, shutil.which("php") or "")
         self.parsing = ParsingService(database, clock, self.bus, self.products, self.scripts)
         self.messaging = MessagingService(
@@ -194,7 +203,7 @@ class World:
         self.device = await self.devices.register(self.product, "lamp1")
 
     async def add_product(self, name: str, **options: Any) -> Product:
-        new = NewProduct(name=name, node_type=0, **({"senior": True, "data_format": 1} | options))
+        new = NewProduct(name=name, **({"node_type": 0, "senior": True, "data_format": 1} | options))
         product = await self.products.create(1, new)
         if product.senior:
             await self.publish(product, MODEL, BATTERY)

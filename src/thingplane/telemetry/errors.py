@@ -2,6 +2,9 @@
 
 from thingplane.cloud import ErrorCode
 
+INVALID_IDENTIFIER_IN_PROPERTY = ErrorCode(
+    "iot.tsl.InvalidIdentifierInPropertyError", "No property can have this identifier."
+)
 INVALID_TIME_BUCKET = ErrorCode("iot.device.InvalidTimeBucket", "The time range is not valid.")
 PARAMETER_IS_NOT_LESS_THAN_MAX = ErrorCode(
     "iot.check.ParameterIsNotLessThanMax", "StartTime must not be later than EndTime."

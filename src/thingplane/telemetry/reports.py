@@ -83,7 +83,14 @@ class Reports:
         handle(uplink, model)
 
     async def published(self, product_id: int) -> CompiledModel:
-        """Load a model once for all devices that report meanwhile: there may be thousands."""
+        """Return a model, loaded once for all devices that report meanwhile: there may be thousands.
+
+        Raises:
+            BusinessError: iot.prod.NotExistedProduct.
+        """
+        model = self._models.cached(product_id)
+        if model is not None:
+            return model
         loading = self._loading.get(product_id)
         if loading is None:
             loading = asyncio.get_running_loop().create_task(self._models.published(product_id))

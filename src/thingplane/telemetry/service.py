@@ -9,16 +9,19 @@ from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.devices.service import DeviceDeleted
 from thingplane.storage.timeseries import GroupCommit, Kind, Point, TimeSeries
+from thingplane.telemetry.bulk_reports import BulkReports, FindSubDevice, no_sub_devices
 from thingplane.telemetry.calls import SET, Call, CallLog, ServiceRecord, service_records
+from thingplane.telemetry.original_data import OriginalData
 from thingplane.telemetry.originals import Originals
 from thingplane.telemetry.paging import Page, Read, page
 from thingplane.telemetry.property_pages import PropertyPages, property_pages
 from thingplane.telemetry.replies import Replies
 from thingplane.telemetry.reports import Reports
 from thingplane.telemetry.snapshots import CAPACITY, Snapshots
+from thingplane.telemetry.sub_devices import SubDevices
 from thingplane.things.service import ThingModelService
 
-__all__ = ["SET", "Call", "Page", "PropertyPages", "ServiceRecord", "TelemetryService"]
+__all__ = ["SET", "Call", "Page", "PropertyPages", "ServiceRecord", "SubDevices", "TelemetryService"]
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +38,7 @@ class TelemetryService:
         bus: Bus,
         *,
         snapshots: int = CAPACITY,
+        find_sub_device: FindSubDevice = no_sub_devices,
     ) -> None:
         """Wire the service.
 
@@ -45,13 +49,20 @@ class TelemetryService:
             clock: time of calls.
             bus: tells of deleted devices.
             snapshots: devices whose last values are kept in memory.
+            find_sub_device: finds the sub-devices that gateways post for, see ``SubDevices``; by default there are
+                none.
         """
+        self.clock = clock
         self._series = series
         self._commits = commits
         self._snapshots = Snapshots(series, commits, snapshots)
         self.calls = CallLog(series, clock)
         """Where whoever calls services of devices records it."""
-        self.reports = Reports(series, models, self._snapshots, Originals(series))
+        originals = Originals(series)
+        self.reports = Reports(series, models, self._snapshots, originals)
+        self.bulk_reports = BulkReports(series, self.reports, self._snapshots, originals, find_sub_device)
+        self.original_data = OriginalData(series, self._snapshots)
+        """Reads what devices sent, verified by their thing model or not."""
         self._forgetting: set[asyncio.Task[None]] = set()
         self.replies = Replies(self.calls, commits)
         bus.subscribe(DeviceDeleted, self._deleted)
