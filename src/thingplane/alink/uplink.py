@@ -27,66 +27,40 @@ class Identity(Protocol):
         """DeviceName."""
 
 
-class Uplink:
+class Uplink(msgspec.Struct, eq=False, gc=False):
     """One message from a device. Its replies leave when everything that was stored for it is durable."""
 
-    __slots__ = (
-        "capture",
-        "device",
-        "origin",
-        "params",
-        "payload",
-        "qos",
-        "received",
-        "refusal",
-        "replies",
-        "reply_tail",
-        "request_id",
-        "topic",
-        "waiting",
-        "wants_reply",
-    )
+    device: Identity
+    topic: str
+    """Full topic, as published."""
+    capture: str
+    """What stands in the place of ``+`` in the handler's pattern (event id, message id …); empty without one."""
+    payload: bytes
+    received: int
+    """Arrival in epoch milliseconds."""
+    qos: int = 0
+    """QoS of the publish, 0 or 1."""
+    reply_tail: bytes = b""
+    """End of a success reply, from ``"message"`` on, made once per route; empty: made when needed."""
+    origin: object = None
+    """The packet to acknowledge; for the transport."""
+    params: bytes = b""
+    """JSON text of the Alink request's ``params``, an object or an array; for Alink requests only."""
+    request_id: bytes = b'"null"'
+    """JSON text of the Alink request's ``id``: echoed exactly, be it text or number (device-protocol, 3.1).
+    Stays ``"null"`` for a request without one."""
+    wants_reply: bool = True
+    """False when the request said ``sys.ack`` 0."""
+    replies: list[tuple[str, bytes]] = []
+    """(topic, payload) of what goes back to the device at QoS 0, after the commit."""
+    refusal: int = 0
+    """MQTT 5 reason code of its acknowledgement; for the transport."""
+    waiting: bool = False
+    """Whether a coroutine still handles it; for the transport."""
 
-    def __init__(
-        self,
-        device: Identity,
-        topic: str,
-        capture: str,
-        payload: bytes,
-        received: int,
-        *,
-        qos: int = 0,
-        reply_tail: bytes = b"",
-        origin: object = None,
-    ) -> None:
-        self.device = device
-        self.topic = topic
-        """Full topic, as published."""
-        self.capture = capture
-        """What stands in the place of ``+`` in the handler's pattern (event id, message id …); empty without one."""
-        self.payload = payload
-        self.received = received
-        """Arrival in epoch milliseconds."""
-        self.qos = qos
-        """QoS of the publish, 0 or 1."""
-        self.params: bytes = b""
-        """JSON text of the Alink request's ``params``, an object or an array; for Alink requests only."""
-        self.request_id: bytes = b'"null"'
-        """JSON text of the Alink request's ``id``: echoed exactly, be it text or number (device-protocol, 3.1).
-        Stays ``"null"`` for a request without one."""
-        self.wants_reply = True
-        """False when the request said ``sys.ack`` 0."""
-        self.replies: list[tuple[str, bytes]] = []
-        """(topic, payload) of what goes back to the device at QoS 0, after the commit."""
-        self.reply_tail = reply_tail
-        """End of a success reply, from ``"message"`` on, made once per route; empty: made when needed."""
-
-        self.origin = origin
-        """The packet to acknowledge; for the transport."""
-        self.refusal = 0
-        """MQTT 5 reason code of its acknowledgement; for the transport."""
-        self.waiting = False
-        """Whether a coroutine still handles it; for the transport."""
+    def __repr__(self) -> str:
+        # Payloads are nobody's business in logs and tracebacks.
+        return f"Uplink({self.topic!r})"
 
     def reply(self, code: int = Code.SUCCESS, data: bytes = b"{}", message: str | None = None) -> None:
         """Answer an Alink request on ``{topic}_reply``, unless the device wants no answer.

@@ -75,9 +75,11 @@ class PropertyValidator:
             # No struct member may be called value, so the key tells the two forms apart.
             elif type(value) is dict and "value" in value:
                 time = value.get("time")
-                refused = None if time is None else check_time(time, received, identifier)
-                if refused is None:
+                # A call less for the usual case.
+                if time is None or (type(time) is int and 0 <= time <= received):
                     refused = check(value["value"])
+                else:
+                    refused = check_time(time, received, identifier) or check(value["value"])
             else:
                 refused = check(value)
             if refused is not None:
