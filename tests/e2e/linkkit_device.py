@@ -62,6 +62,7 @@ def main() -> None:
         "message", topic=topic, payload=payload.decode(), qos=qos
     )
     device.on_topic_rrpc_message = rrpc
+    device.on_thing_shadow_get = lambda message, _user: tell("shadow", message=message)
     device.on_subscribe_topic = lambda _mid, granted, _user: tell("subscribed", granted=granted)
     device.thing_setup(config["tsl_file"])
     device.connect_async()
@@ -78,6 +79,13 @@ def main() -> None:
                 device.subscribe_rrpc_topic(command["topic"])
             case "publish":
                 device.publish_topic(command["topic"], command["payload"], command.get("qos", 1))
+            case "shadow_get":
+                device.thing_get_shadow()
+            case "shadow_update":
+                device.thing_update_shadow(command["reported"], command["version"])
+            case "shadow":
+                shadow = device.local_get_latest_shadow()
+                tell("local_shadow", version=shadow.get_version(), state=shadow.get_state())
             case "disconnect":
                 device.disconnect()
                 return
