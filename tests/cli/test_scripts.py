@@ -1,0 +1,87 @@
+"""``thingplane script test``."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.scripts import examples
+from thingplane.cli import main
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run the command and return its exit status and what it printed."""
+    with pytest.raises(SystemExit) as ended:
+        main(["script", "test", *arguments])
+    assert isinstance(ended.value.code, int)
+    printed = capsys.readouterr()
+    return ended.value.code, printed.out, printed.err
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    file = tmp_path / "example.js"
+    file.write_text(examples.JAVASCRIPT + "console.log('loaded');")
+    return str(file)
+
+
+def test_bytes_become_a_message(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, script, "--bytes", "0x" + examples.POST.hex())
+    assert status == 0
+    printed, _, message = out.partition("\n")
+    assert printed == "| loaded"
+    assert msgspec.json.decode(message) == examples.POST_MESSAGE
+    assert " ms" in err
+
+
+def test_a_message_becomes_bytes(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    message = msgspec.json.encode(examples.SET_MESSAGE).decode()
+    status, out, _ = run(capsys, script, "--json", message, "--language", "JavaScript")
+    assert (status, out.splitlines()[-1]) == (0, "0x" + examples.SET.hex())
+
+
+def test_bytes_of_a_custom_topic_are_transformed(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, script, "--bytes", examples.POST.hex(), "--topic", "/a/b/user/update")
+    assert status == 0
+    assert '"topic": "/a/b/user/update"' in out
+
+
+def test_a_failure_shows_its_code_and_what_was_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bad.py"
+    file.write_text("def raw_data_to_protocol(bytes):\n    print('here')\n    raise ValueError('no such type')\n")
+    status, out, err = run(capsys, str(file), "--bytes", "00")
+    assert (status, out) == (1, "| here\n")
+    assert err == "failed (26002): ValueError: no such type (line 3)\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "either --bytes or --json"),
+        (["--bytes", "00", "--json", "{}"], "either --bytes or --json"),
+        (["--bytes", "xyz"], "not hexadecimal"),
+        (["--json", "{"], "--json"),
+        (["--bytes", "00", "--language", "Ruby"], "no language of scripts"),
+    ],
+)
+def test_bad_arguments_are_one_line(
+    script: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    status, _, err = run(capsys, script, *arguments)
+    assert status == 1
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_file_that_is_not_there_or_says_no_language(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "No such file" in run(capsys, str(tmp_path / "none.js"), "--bytes", "00")[2]
+    (tmp_path / "script").write_text("x")
+    assert "--language" in run(capsys, str(tmp_path / "script"), "--bytes", "00")[2]
+
+
+def test_a_result_that_is_no_bytes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bad.js"
+    file.write_text("function protocolToRawData() { return 'text'; }")
+    status, _, err = run(capsys, str(file), "--json", "{}")
+    assert status == 1
+    assert "array of bytes" in err
