@@ -41,8 +41,15 @@ class StartError(Exception):
 class Node:
     """Starts the platform's parts in order and stops them in reverse."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, give_up: Callable[[], None]) -> None:
+        """Prepare.
+
+        Args:
+            settings: of the node.
+            give_up: called when the node can't go on; whoever runs it has to stop it.
+        """
         self._settings = settings
+        self._give_up = give_up
         self._stops: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self.endpoints = Endpoints()
         self.platform: Platform | None = None
@@ -79,7 +86,7 @@ class Node:
         context = _context(certificates)
         database = Database(metadata_url(settings.data_dir, settings.database_url))
         self._on_stop("metadata database", database.close)
-        exclusive = ExclusiveUse(database)
+        exclusive = ExclusiveUse(database, on_taken=self._give_up)
         try:
             await exclusive.acquire()
         except OSError as error:
@@ -161,7 +168,14 @@ async def _run(settings: Settings) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    node = Node(settings)
+    gave_up = False
+
+    def give_up() -> None:
+        nonlocal gave_up
+        gave_up = True
+        stopping.set()
+
+    node = Node(settings, give_up)
     starting = asyncio.create_task(node.start())
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -182,7 +196,7 @@ async def _run(settings: Settings) -> int:
         log.error("stopping took too long", seconds=STOP_TIMEOUT_S)  # noqa: TRY400 - a traceback would say nothing
         return 1
     log.info("stopped")
-    return 0
+    return int(gave_up)
 
 
 def _spare_collector() -> None:

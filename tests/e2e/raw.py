@@ -2,7 +2,9 @@
 
 import asyncio
 import hmac
-from typing import Any, Self, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from tests.mqtt.wire import read_packets, write_packets
 from thingplane.mqtt.packets import (
@@ -21,7 +23,7 @@ from thingplane.mqtt.packets import (
 from thingplane.simulator.wire import Identity
 
 P = TypeVar("P")
-PATIENCE_S = 30
+PATIENCE_S = 20
 
 
 def connect_packet(identity: Identity, **fields: Any) -> Connect:
@@ -45,15 +47,6 @@ class RawDevice:
         self._version = version
         self._rest = b""
         self._packets: list[Packet] = []
-
-    @classmethod
-    async def connect(
-        cls, address: tuple[str, int], identity: Identity, *, version: int = 4, **fields: Any
-    ) -> tuple[Self, Connack]:
-        """Open a connection and say CONNECT; return the device and the answer."""
-        device = cls(*await asyncio.open_connection(*address), version)
-        device.send(connect_packet(identity, version=version, **fields))
-        return device, await device.expect(Connack)
 
     def send(self, *packets: Packet) -> None:
         self._writer.write(write_packets(packets, self._version))
@@ -88,7 +81,10 @@ class RawDevice:
             if len(found) >= wanted and not pinged:
                 self.send(Ping())
                 pinged = True
-            packet = await self.receive()
+            try:
+                packet = await self.receive()
+            except TimeoutError:
+                raise AssertionError(f"only {len(found)} of {wanted} messages have come") from None
             if isinstance(packet, Pong):
                 return found
             assert isinstance(packet, Publish), packet
@@ -105,3 +101,16 @@ class RawDevice:
 
     def close(self) -> None:
         self._writer.close()
+
+
+@asynccontextmanager
+async def connected(
+    address: tuple[str, int], identity: Identity, *, version: int = 4, **fields: Any
+) -> AsyncIterator[tuple[RawDevice, Connack]]:
+    """Open a connection for a block and say CONNECT; gives the device and the answer."""
+    device = RawDevice(*await asyncio.open_connection(*address), version)
+    try:
+        device.send(connect_packet(identity, version=version, **fields))
+        yield device, await device.expect(Connack)
+    finally:
+        device.close()

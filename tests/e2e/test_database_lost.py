@@ -1,6 +1,7 @@
 """PostgreSQL goes away under load: no acknowledgement without it, and the node goes on when it is back."""
 
 import asyncio
+import contextlib
 import signal
 import time
 import urllib.error
@@ -79,7 +80,21 @@ async def test_nothing_is_acknowledged_without_the_database_and_all_goes_on_when
     product_key = create_product(cloud_client(node), "outage", MODEL)
     identities = ensure_devices(cloud_client(node), product_key, [f"post-{number}" for number in range(4)])
     devices = [PostingDevice(identity) for identity in identities]
-    load = [asyncio.create_task(keep_posting(device, node)) for device in devices]
+    load = asyncio.gather(*(keep_posting(device, node) for device in devices))
+    try:
+        await lose_and_regain(server, node, how, devices)
+    finally:
+        load.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await load
+    check_history(cloud_client(node), devices, since)
+    assert node.stop() == 0
+
+
+async def lose_and_regain(
+    server: PostgresServer, node: NodeProcess, how: signal.Signals, devices: list[PostingDevice]
+) -> None:
+    product_key = devices[0].identity.product_key
     await wait_for(devices, 200)
 
     await asyncio.to_thread(server.stop, how)
@@ -94,8 +109,3 @@ async def test_nothing_is_acknowledged_without_the_database_and_all_goes_on_when
     await wait_for(devices, count(devices) + 200)
     assert await registers(node, product_key, "afterwards")
     assert await asyncio.to_thread(readiness, node) == 200
-    for task in load:
-        task.cancel()
-    await asyncio.wait(load)
-    check_history(cloud_client(node), devices, since)
-    assert node.stop() == 0

@@ -13,7 +13,7 @@ import pytest
 from tests.common.node import NodeProcess, running_node
 from tests.e2e.conftest import cloud_client
 from tests.e2e.posting import MODEL, PostingDevice, check_history
-from tests.e2e.raw import RawDevice
+from tests.e2e.raw import connected
 from thingplane.cli.fleet import create_product, ensure_devices
 from thingplane.cloud.client import CallError, CloudClient
 from thingplane.simulator.wire import Identity
@@ -110,10 +110,10 @@ class BackEnd:
 
 async def check_messages(node: NodeProcess, listener: Identity, back_end: BackEnd) -> None:
     """Assert that every accepted message reaches its device, once."""
-    device, connack = await RawDevice.connect(node.address("mqtt"), listener, clean_start=False)
-    assert connack.session_present
-    messages = await device.messages(len(back_end.published) + len(back_end.settings))
-    await device.leave()
+    async with connected(node.address("mqtt"), listener, clean_start=False) as (device, connack):
+        assert connack.session_present
+        messages = await device.messages(len(back_end.published) + len(back_end.settings))
+        await device.leave()
     texts = [message.payload.decode() for message in messages if message.topic.endswith("/user/get")]
     assert back_end.published <= set(texts)
     assert len(texts) == len(set(texts)), "doubled"
@@ -142,18 +142,19 @@ async def test_whatever_was_acknowledged_survives_a_kill_at_any_moment(node: Nod
     for kill in range(2):
         # A listener for each kill: what it has acknowledged may come once more if it had no time to be noted.
         (listener,) = ensure_devices(client, product_key, [f"listen-{kill}"])
-        offline, _ = await RawDevice.connect(node.address("mqtt"), listener, clean_start=False)
-        assert await offline.subscribe(f"/{product_key}/{listener.device_name}/user/get") == [1]
-        await offline.leave()
+        async with connected(node.address("mqtt"), listener, clean_start=False) as (offline, _):
+            assert await offline.subscribe(f"/{product_key}/{listener.device_name}/user/get") == [1]
+            await offline.leave()
         back_end = BackEnd(client, product_key, listener, f"k{kill}")
         address, before = node.address("mqtt"), acknowledged(devices)
-        load = [asyncio.create_task(device.run(address)) for device in devices]
-        load += [asyncio.create_task(repeat(work, last)) for work, last in back_end.works()]
-        await until(partial(runs, devices, back_end, before), "the load does not run")
-        await asyncio.sleep(random.uniform(0, 0.5))
-        node.kill()
-        for task in load:
-            await task
+        async with asyncio.TaskGroup() as load:
+            for device in devices:
+                load.create_task(device.run(address))
+            for work, last in back_end.works():
+                load.create_task(repeat(work, last))
+            await until(partial(runs, devices, back_end, before), "the load does not run")
+            await asyncio.sleep(random.uniform(0, 0.5))
+            node.kill()
         node.start()
         client = cloud_client(node)
         check_history(client, devices, since)
@@ -188,12 +189,12 @@ async def test_kill_while_a_history_file_is_sealed_loses_and_doubles_nothing(sea
     identities = ensure_devices(client, product_key, [f"post-{number}" for number in range(4)])
     devices = [PostingDevice(identity, window=32) for identity in identities]
     for latest in (0.0, 0.05, 0.1, 0.2):
-        load = [asyncio.create_task(device.run(node.address("mqtt"))) for device in devices]
-        await until(lambda: sealing(node), "no history file is sealed")
-        await asyncio.sleep(random.uniform(0, latest))
-        node.kill()
-        for task in load:
-            await task
+        async with asyncio.TaskGroup() as load:
+            for device in devices:
+                load.create_task(device.run(node.address("mqtt")))
+            await until(lambda: sealing(node), "no history file is sealed")
+            await asyncio.sleep(random.uniform(0, latest))
+            node.kill()
         node.start()
     check_history(cloud_client(node), devices, since)
     assert acknowledged(devices) > 1000

@@ -12,7 +12,7 @@ import pytest
 from tests.common.node import NodeProcess, running_node
 from tests.e2e.conftest import cloud_client
 from tests.e2e.posting import MODEL
-from tests.e2e.raw import RawDevice
+from tests.e2e.raw import connected
 from thingplane.cli.fleet import create_product, ensure_devices
 from thingplane.mqtt.packets import Puback, Publish
 from thingplane.simulator.wire import Identity
@@ -29,12 +29,12 @@ def node(tmp_path: Path) -> Iterator[NodeProcess]:
 
 async def post(node: NodeProcess, identity: Identity) -> None:
     """Connect and post one value."""
-    device, connack = await RawDevice.connect(node.address("mqtt"), identity)
-    assert connack.code == 0
     topic = f"/sys/{identity.product_key}/{identity.device_name}/thing/event/property/post"
-    device.send(Publish(topic, b'{"id":"1","version":"1.0","sys":{"ack":0},"params":{"Count":7}}', 1, packet_id=1))
-    assert await device.expect(Puback) == Puback(1)
-    await device.leave()
+    async with connected(node.address("mqtt"), identity) as (device, connack):
+        assert connack.code == 0
+        device.send(Publish(topic, b'{"id":"1","version":"1.0","sys":{"ack":0},"params":{"Count":7}}', 1, packet_id=1))
+        assert await device.expect(Puback) == Puback(1)
+        await device.leave()
 
 
 def keepsakes(node: NodeProcess) -> tuple[object, ...]:
