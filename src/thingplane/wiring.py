@@ -45,7 +45,7 @@ from thingplane.storage.timeseries.embedded.options import Options
 from thingplane.storage.timeseries.embedded.store import EmbeddedTimeSeries
 from thingplane.storage.timeseries.retention import HELP as HISTORY_HELP
 from thingplane.storage.timeseries.retention import Retention
-from thingplane.telemetry.service import TelemetryService
+from thingplane.telemetry.service import SubDevices, TelemetryService
 from thingplane.things.service import ThingModelService
 from thingplane.topics.forwarding import TopicForwarding
 from thingplane.topics.routes import TopicRouteService
@@ -151,7 +151,10 @@ class Platform:
     def _things(self, series: TimeSeries, commits: GroupCommit) -> TelemetryService:
         """Thing models, and what devices report by them."""
         self.models = ThingModelService(self._database, self._clock, self.products, self._bus)
-        telemetry = TelemetryService(series, commits, self.models, self._clock, self._bus)
+        sub_devices = SubDevices(self.devices, self.topology)
+        telemetry = TelemetryService(
+            series, commits, self.models, self._clock, self._bus, find_sub_device=sub_devices.find
+        )
         self._run(_nothing, telemetry.close)
         self._services.add(self.models, telemetry)
         return telemetry
