@@ -61,6 +61,25 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         int, Meta(description="messages after which a history file is sealed (embedded default)", ge=1000)
     ] = 250_000
     products_per_instance: Annotated[int, Meta(description="products in one instance", ge=1)] = 1000
+    topic_categories_per_product: Annotated[int, Meta(description="custom topic categories of one product", ge=3)] = 50
+    tags_per_device: Annotated[int, Meta(description="tags of one device", ge=1)] = 100
+    devices_per_batch: Annotated[int, Meta(description="devices of one batch registration", ge=1)] = 10_000
+    client_ids_per_device: Annotated[
+        int, Meta(description="physical devices that may register themselves under one DeviceName", ge=1)
+    ] = 5
+    groups_per_instance: Annotated[int, Meta(description="device groups in one instance", ge=1)] = 1000
+    groups_per_device: Annotated[int, Meta(description="groups that one device may be in", ge=1)] = 10
+    devices_per_group: Annotated[int, Meta(description="devices in one group", ge=1)] = 100_000
+    tags_per_group: Annotated[int, Meta(description="tags of one group", ge=1)] = 100
+    sub_devices_per_gateway: Annotated[int, Meta(description="sub-devices attached to one gateway", ge=1)] = 1500
+    routes_per_topic: Annotated[int, Meta(description="destinations of one topic in the route table", ge=1)] = 100
+    files_per_device: Annotated[int, Meta(description="files that one device may have uploaded", ge=1)] = 1000
+    file_bytes_per_instance: Annotated[
+        int, Meta(description="bytes of all files of one instance together", ge=1_048_576)
+    ] = 1_073_741_824
+    shadow_requests_per_second: Annotated[
+        int, Meta(description="shadow requests for one device a second; 0: unlimited, the vendor allows 20", ge=0)
+    ] = 0
     device_cache: Annotated[int, Meta(description="devices kept in memory", ge=100)] = 100_000
     mqtt_plain: Annotated[bool, Meta(description="accept MQTT without TLS")] = True
     mqtt_connects_per_minute: Annotated[

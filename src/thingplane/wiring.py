@@ -18,12 +18,12 @@ from thingplane.desired.service import DesiredPropertyService
 from thingplane.devices.service import DeviceService
 from thingplane.files.downloads import PREFIX as BLOB_DOWNLOADS
 from thingplane.files.downloads import Downloads
-from thingplane.files.service import FileService
+from thingplane.files.service import FileLimits, FileService
 from thingplane.gateway.metrics import HELP as GATEWAY_HELP
 from thingplane.gateway.ports import Devices
 from thingplane.gateway.service import Gateway
 from thingplane.gateway.settings import GatewaySettings
-from thingplane.groups.service import GroupService
+from thingplane.groups.service import GroupLimits, GroupService
 from thingplane.health import Health
 from thingplane.instances.service import InstanceDirectory
 from thingplane.messaging.service import MessagingService
@@ -130,19 +130,36 @@ class Platform:
         """Products, devices, groups, topology and topics."""
         settings, clock, database, bus = self._settings, self._clock, self._database, self._bus
         products = self.products = ProductService(database, clock, bus, max_products=settings.products_per_instance)
-        self.topics = TopicService(database, bus, products)
+        self.topics = TopicService(database, bus, products, max_categories=settings.topic_categories_per_product)
         devices = self.devices = DeviceService(
-            database, clock, bus, products, region=settings.region, cached_devices=settings.device_cache
+            database,
+            clock,
+            bus,
+            products,
+            region=settings.region,
+            cached_devices=settings.device_cache,
+            max_batch=settings.devices_per_batch,
+            max_tags=settings.tags_per_device,
+            max_client_ids=settings.client_ids_per_device,
         )
         self._run(devices.start, devices.close)
-        self.topology = TopologyService(database, clock, bus, devices)
-        self.routes = TopicRouteService(database, bus, products, devices, self.topics)
+        self.topology = TopologyService(database, clock, bus, devices, max_sub_devices=settings.sub_devices_per_gateway)
+        self.routes = TopicRouteService(
+            database, bus, products, devices, self.topics, max_destinations=settings.routes_per_topic
+        )
         self._run(self.routes.start, self.routes.close)
         self._services.add(products, self.topics, devices, self.topology, self.routes)
-        self._services.add(GroupService(database, clock, devices), OtaVersionService(database, clock))
+        group_limits = GroupLimits(
+            groups=settings.groups_per_instance,
+            groups_per_device=settings.groups_per_device,
+            devices=settings.devices_per_group,
+            tags=settings.tags_per_group,
+        )
+        self._services.add(GroupService(database, clock, devices, group_limits), OtaVersionService(database, clock))
         self._services.add(DeviceSearch(database, products, devices))
         blobs = LocalBlobStore(settings.data_dir / "blobs")
-        files = FileService(database, clock, bus, devices, blobs)
+        file_limits = FileLimits(files=settings.files_per_device, instance_bytes=settings.file_bytes_per_instance)
+        files = FileService(database, clock, bus, devices, blobs, limits=file_limits)
         self.downloads = Downloads(database, clock, blobs, lambda: self.script_downloads.base_url)
         self._run(self.downloads.start, _nothing)
         self._run(files.start, files.close)
@@ -203,7 +220,13 @@ class Platform:
             telemetry=telemetry,
             parsing=self.parsing,
         )
-        shadows = ShadowService(database, clock, self._bus, downlink)
+        shadows = ShadowService(
+            database,
+            clock,
+            self._bus,
+            downlink,
+            requests_per_second=self._settings.shadow_requests_per_second,
+        )
         self._run(shadows.start, shadows.close)
         self._services.add(messaging, shadows)
         self._services.add(DesiredPropertyService(database, clock, self.models, messaging, downlink))
