@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from thingplane import __version__
+from thingplane.credentials import Credentials
 from thingplane.storage.files import write_file
 
 
@@ -52,3 +53,16 @@ def write_ready(file: Path, urls: dict[str, str], ca: Path, credentials: Path) -
         "credentials": str(credentials.absolute()),
     }
     write_file(file, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n", 0o644)
+
+
+def greeting(urls: dict[str, str], credentials: Credentials, data_dir: Path) -> str:
+    """Return what a person who starts a node on a terminal wants to know, the secret included."""
+    rows = {
+        **urls,
+        "AccessKeyId": credentials.access_key_id,
+        "AccessKeySecret": credentials.access_key_secret,
+        "data directory": str(data_dir.absolute()),
+    }
+    width = max(map(len, rows))
+    lines = "\n".join(f"  {name:<{width}}  {value}" for name, value in rows.items())
+    return f"\nThingplane {__version__} is ready.\n\n{lines}\n\nCtrl-C stops it.\n"

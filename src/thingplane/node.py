@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import ssl
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from thingplane import __version__
 from thingplane.clock import SystemClock
 from thingplane.cloud.server import ApiServer
 from thingplane.credentials import Credentials, ensure_credentials
-from thingplane.endpoints import Endpoints, write_ready
+from thingplane.endpoints import Endpoints, greeting, write_ready
 from thingplane.observability.logs import configure_logs
 from thingplane.settings import Settings
 from thingplane.storage.database import Database, metadata_url
@@ -79,6 +80,8 @@ class Node:
         settings = self._settings
         directory = DataDirectory(settings.data_dir)
         self._on_stop("data directory", _synchronous(directory.release))
+        # A node that was killed has left its own.
+        (settings.data_dir / "ready.json").unlink(missing_ok=True)
         credentials = ensure_credentials(
             settings.data_dir / "credentials.json", settings.access_key_id, settings.access_key_secret
         )
@@ -101,7 +104,7 @@ class Node:
         platform = self.platform = Platform(settings, clock, database, series)
         await self._start_platform(platform, credentials)
         await self._listen(platform, context)
-        self._write_ready(certificates)
+        self._write_ready(certificates, credentials)
 
     async def _start_platform(self, platform: Platform, credentials: Credentials) -> None:
         self._on_stop("services", platform.stop)
@@ -126,7 +129,7 @@ class Node:
         names = [settings.host, settings.public_host, *settings.tls_names]
         return ensure_certificates(settings.data_dir / "tls", names)
 
-    def _write_ready(self, certificates: Certificates) -> None:
+    def _write_ready(self, certificates: Certificates, credentials: Credentials) -> None:
         settings = self._settings
         file = settings.data_dir / "ready.json"
         self._on_stop("ready.json", _synchronous(lambda: file.unlink(missing_ok=True)))
@@ -135,7 +138,10 @@ class Node:
         write_ready(file, urls, certificates.ca, settings.data_dir / "credentials.json")
         if self.platform is not None:
             self.platform.health.ready = True
-        log.info("ready", version=__version__, pid=os.getpid(), **urls)
+        log.info("ready", version=__version__, pid=os.getpid(), access_key_id=credentials.access_key_id, **urls)
+        if sys.stdout.isatty():
+            # For the person who started it; a log never gets the secret.
+            print(greeting(urls, credentials, settings.data_dir), flush=True)  # noqa: T201
 
     def _on_stop(self, name: str, stop: Callable[[], Awaitable[None]]) -> None:
         self._stops.append((name, stop))
