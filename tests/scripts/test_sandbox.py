@@ -2,15 +2,18 @@
 
 import asyncio
 import os
+import platform
+import struct
 from pathlib import Path
 
 import pytest
 
 from tests.scripts.support import LANGUAGES, children_of, failure, failures, needs_php, result, run, run_one, script
-from thingplane.scripts import limits, process
+from thingplane.scripts import frames, limits, process
 from thingplane.scripts.language import Function, Language
-from thingplane.scripts.outcome import TOO_LARGE, TOO_LONG, Fault, Outcome
+from thingplane.scripts.outcome import NOT_LOCKED_UP, TOO_LARGE, TOO_LONG, Fault, Outcome, killed
 from thingplane.scripts.process import Worker
+from thingplane.scripts.sandbox import SandboxError, syscall_filter
 
 JAVASCRIPT, PYTHON, PHP = Language.JAVASCRIPT, Language.PYTHON, Language.PHP
 
@@ -54,6 +57,48 @@ async def test_python_scripts_cannot_get_out_with_system_calls_of_their_own(work
     # getpid is allowed and shows that the way works: socket, openat, clone, ptrace, the 32-bit call gate's numbers.
     calls = "[ctypes.CDLL(None).syscall(n, 0, 0, 0, 0) for n in (39, 41, 257, 56, 101, 0x40000000 + 39)]"
     assert (await result(worker, PYTHON, f"import ctypes; r = {calls}; return [r[0] > 0] + r[1:]")) == [True] + [-1] * 5
+
+
+def test_where_system_calls_cannot_be_filtered_scripts_do_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    with pytest.raises(SandboxError, match="riscv64"):
+        syscall_filter()
+    assert killed(frames.NO_SANDBOX, PHP, too_long=False).reason == NOT_LOCKED_UP
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_filter_allows_nothing_that_is_not_on_its_list(monkeypatch: pytest.MonkeyPatch, machine: str) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    program = [struct.unpack("=HBBI", chunk) for chunk in batched(syscall_filter(), 8)]
+    allowed = {number for number in range(600) if decide(program, number) == ALLOW}
+    listed = {argument for code, _, _, argument in program[4:] if code == 0x15}
+    assert allowed == listed
+    mapping = {number for number in listed if decide(program, number, third=4) != ALLOW}
+    assert mapping == {"x86_64": {9, 10}, "aarch64": {222, 226}}[machine]
+    assert decide(program, min(listed), architecture=0x40000003) == KILL
+
+
+ALLOW, KILL = 0x7FFF0000, 0x80000000
+
+
+def batched(data: bytes, size: int) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+def decide(program: list[tuple[int, int, int, int]], number: int, third: int = 0, architecture: int = 0) -> int:
+    """Run a filter, as the kernel does, and return its verdict."""
+    words = {0: number, 4: architecture or program[1][3], 32: third}
+    accumulator = position = 0
+    while True:
+        code, if_true, if_false, argument = program[position]
+        position += 1
+        if code == 0x06:
+            return argument
+        if code == 0x20:
+            accumulator = words[argument]
+        else:
+            fits = accumulator == argument if code == 0x15 else accumulator & argument
+            position += if_true if fits else if_false
 
 
 async def test_scripts_see_nothing_of_the_nodes_environment(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,6 +216,28 @@ async def test_a_memory_bomb_costs_one_message(worker: Worker, language: Languag
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_memory_bomb_does_not_touch_the_calls_behind_it(worker: Worker, language: Language) -> None:
+    # The script grows what it keeps, if it can, as long as it gets a 0.
+    body = {
+        JAVASCRIPT: "if (bytes[0]) return 1; var a = []; for (;;) a.push(new Uint8Array(1 << 20));",
+        PYTHON: "import json as j; a = j.a = getattr(j, 'a', [])\n while not bytes[0]: a.append('x' * (1 << 20))\n return 1",
+        PHP: "if ($bytes[0]) return 1; $a = []; while (true) $a[] = str_repeat('x', 1 << 20);",
+    }[language]
+    outcomes: list[Outcome] = []
+    calls = [process.Call(Function.DECODE, b"[[%d]]" % number) for number in (1, 0, 1, 0, 0, 1)]
+    assert await worker.run(script(language, body), calls, outcomes.append) is None
+    assert [outcome.result for outcome in outcomes] == [b"1", b"", b"1", b"", b"", b"1"]
+
+
+async def test_a_guest_is_replaced_after_many_calls(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CALLS_PER_GUEST", 3)
+    count = script(PYTHON, "import json; json.n = getattr(json, 'n', 0) + 1; return json.n")
+    outcomes = await run(worker, count, times=7)
+    assert [outcome.result for outcome in outcomes] == [b"1", b"2", b"3", b"1", b"2", b"3", b"1"]
+    assert (await run_one(worker, count)).result == b"2"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 async def test_endless_recursion_costs_one_message(worker: Worker, language: Language) -> None:
     body = {PYTHON: "return raw_data_to_protocol(bytes)"}.get(language, "return rawDataToProtocol($bytes);")
     if language is JAVASCRIPT:
@@ -193,7 +260,8 @@ async def test_a_crash_costs_one_message_and_none_of_those_around_it(worker: Wor
 
 
 async def test_a_guest_that_ends_itself_is_replaced(worker: Worker) -> None:
-    assert "status 3" in (await failure(worker, PYTHON, "import os; os._exit(3)")).reason
+    for status in (3, 0):
+        assert f"status {status}" in (await failure(worker, PYTHON, f"import os; os._exit({status})")).reason
     assert await result(worker, PYTHON, "return 1") == 1
 
 

@@ -23,8 +23,8 @@ GUEST_SOCKET = 3
 """File descriptor of the socket in a guest, its only one."""
 
 
-NO_INTERPRETER = 127
-"""Exit status of a guest whose language is not installed, as of shells."""
+NO_SANDBOX, NO_INTERPRETER = 126, 127
+"""Exit statuses of guests that could not be locked up, or whose language is not installed."""
 
 
 class Kind(IntEnum):

@@ -9,7 +9,7 @@ final class Guest
     private const RETURNED = 0, NOTHING = 1, THREW = 2, MISSING = 3, NOT_JSON = 4, MEMORY = 6;
     private const RLIMIT_FSIZE = 1, RLIMIT_CORE = 4, RLIMIT_NPROC = 6, RLIMIT_NOFILE = 7, RLIMIT_AS = 9;
     private const PR_SET_PDEATHSIG = 1, PR_SET_NO_NEW_PRIVS = 38, PR_SET_SECCOMP = 22, SECCOMP_MODE_FILTER = 2;
-    private const SIGKILL = 9, SIGPROF = 27, ITIMER_PROF = 2, SOCKET = 3, CHUNK = 262144;
+    private const SIGKILL = 9, SIGPROF = 27, ITIMER_PROF = 2, SOCKET = 3, CHUNK = 262144, NO_SANDBOX = 126;
 
     public string $source;
     private FFI $c;
@@ -45,11 +45,11 @@ final class Guest
     }
 
     /** Reads calls and forks; returns only in the processes that make them, locked up. */
-    public function serve(int $calls): void
+    public function serve(): void
     {
         $this->source = $this->read(unpack('N', $this->read(4))[1]);
         $parent = getmypid();
-        for (; $calls > 0; $calls--) {
+        while (true) {
             [, $nameLength, $argumentsLength] = unpack('N2', $this->read(8));
             $this->name = $this->read($nameLength);
             $this->arguments = $this->read($argumentsLength);
@@ -68,7 +68,6 @@ final class Guest
                 exit(pcntl_wexitstatus($status));
             }
         }
-        exit(0);
     }
 
     /** Makes the call; the script has been evaluated in the global scope. */
@@ -164,7 +163,7 @@ final class Guest
     private function check(int $result): void
     {
         if ($result !== 0) {
-            $this->c->_exit(1);
+            $this->c->_exit(self::NO_SANDBOX);
         }
     }
 
@@ -184,13 +183,13 @@ final class Guest
     }
 }
 
-[, $__filter, $__seconds, $__growth, $__result, $__output, $__calls] = $argv;
+[, $__filter, $__seconds, $__growth, $__result, $__output] = $argv;
 $__space = (int) explode(' ', file_get_contents('/proc/self/statm'))[0] * 4096 + (int) $__growth;
 $__guest = new Guest(hex2bin($__filter), (int) $__seconds, $__space, (int) $__result, (int) $__output);
 // Zones are read from files, which calls cannot do; without its file, a zone crashes PHP.
 array_map(fn (string $zone) => new DateTime('now', new DateTimeZone($zone)), ['Asia/Shanghai', 'PRC', 'UTC', 'GMT']);
-$__guest->serve((int) $__calls);
-unset($__filter, $__seconds, $__growth, $__space, $__result, $__output, $__calls, $argv, $argc);
+$__guest->serve();
+unset($__filter, $__seconds, $__growth, $__space, $__result, $__output, $argv, $argc);
 try {
     // Scripts come with and without the opening tag.
     eval((str_contains($__guest->source, '<?') ? '?>' : '') . $__guest->source);

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from thingplane.scripts.frames import CALL, GUEST_SOCKET, JAVASCRIPT, LENGTH, PYTHON, RESULT, Kind
 from thingplane.scripts.javascript import JavaScript
-from thingplane.scripts.limits import BUFFERS_BYTES, CALLS_PER_GUEST, CPU_GRACE_S, CPU_S, MEMORY_BYTES, RESULT_BYTES
+from thingplane.scripts.limits import BUFFERS_BYTES, CPU_GRACE_S, CPU_S, MEMORY_BYTES, RESULT_BYTES
 from thingplane.scripts.python import Python
-from thingplane.scripts.sandbox import SandboxError, seal
+from thingplane.scripts.sandbox import seal
 
 _CHUNK = 256 * 1024
 
@@ -34,19 +34,6 @@ class Program(Protocol):
         """
 
 
-class _Refusal:
-    """In the place of a program where scripts cannot be locked up, and so must not run."""
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
-
-    def for_source(self, _source: str) -> "_Refusal":
-        return self
-
-    def call(self, name: str, arguments: bytes, *, last: bool) -> tuple[Kind, str, str]:  # noqa: ARG002 - as all have
-        return Kind.THREW, self._reason, ""
-
-
 # Without a limit of its own, a language's processes are killed when their time is up.
 _PROGRAMS: dict[bytes, tuple[Callable[[str], Program], float]] = {
     JAVASCRIPT: (JavaScript, CPU_S + CPU_GRACE_S),
@@ -55,22 +42,20 @@ _PROGRAMS: dict[bytes, tuple[Callable[[str], Program], float]] = {
 
 
 def serve(language: bytes) -> None:
-    """Lock this process up, then read a script and its calls from the socket and answer them until it is closed."""
+    """Lock this process up, then read a script and its calls from the socket and answer them until it is closed.
+
+    Raises:
+        SandboxError: this machine cannot lock it up; nothing was read.
+    """
     make, cpu_s = _PROGRAMS[language]
     sys.path.clear()
     sys.meta_path[:] = [importlib.machinery.BuiltinImporter, importlib.machinery.FrozenImporter]
     gc.enable()
     reader = _Reader()
-    try:
-        seal(MEMORY_BYTES + BUFFERS_BYTES)
-    except SandboxError as error:
-        make = _Refusal(str(error)).for_source
+    seal(MEMORY_BYTES + BUFFERS_BYTES)
     (length,) = LENGTH.unpack(reader.exactly(LENGTH.size))
     program = make(reader.exactly(length).decode())
-    for _ in range(CALLS_PER_GUEST):
-        header = reader.exactly(CALL.size)
-        if not header:
-            return
+    while header := reader.exactly(CALL.size):
         name_length, arguments_length = CALL.unpack(header)
         name = reader.exactly(name_length).decode()
         arguments = reader.exactly(arguments_length)
@@ -80,8 +65,6 @@ def serve(language: bytes) -> None:
         kind, text, printed = program.call(name, arguments, last=reader.is_empty)
         signal.setitimer(signal.ITIMER_PROF, 0)
         _answer(kind, text, printed, (time.perf_counter_ns() - started) // 1000)
-        if kind is Kind.MEMORY:
-            return
 
 
 def _answer(kind: Kind, text: str, printed: str, microseconds: int) -> None:

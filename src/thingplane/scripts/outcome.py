@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from thingplane.scripts.frames import NO_INTERPRETER, Kind
+from thingplane.scripts.frames import NO_INTERPRETER, NO_SANDBOX, Kind
 from thingplane.scripts.language import Language
 from thingplane.scripts.limits import CPU_S, MEMORY_BYTES
 from thingplane.scripts.php import PACKAGE
@@ -50,6 +50,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 TOO_LONG: Final = f"the script took longer than {CPU_S:g} s"
 TOO_LARGE: Final = f"the script used more than {MEMORY_BYTES // 1024 // 1024} MB of memory"
 NO_PHP: Final = f"PHP scripts need the PHP interpreter: install the package {PACKAGE}"
+NOT_LOCKED_UP: Final = "scripts cannot be locked up here: that takes Linux with seccomp on x86-64 or 64-bit ARM"
 _FAULTS: Final = {Kind.NOTHING: Fault.NOTHING, Kind.MISSING: Fault.MISSING, Kind.NOT_JSON: Fault.NOT_JSON}
 _REASONS: Final = {
     Kind.NOTHING: "the script returned nothing",
@@ -83,6 +84,8 @@ def killed(status: int, language: Language, *, too_long: bool) -> Outcome:
         status = _SIGNALLED - status
     if too_long or status == -signal.SIGPROF:
         reason = TOO_LONG
+    elif status == NO_SANDBOX:
+        reason = NOT_LOCKED_UP
     elif status == NO_INTERPRETER:
         reason = NO_PHP
     elif status == 255 and language is Language.PHP:

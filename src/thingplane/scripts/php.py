@@ -6,7 +6,6 @@ from pathlib import Path
 from thingplane.scripts.frames import GUEST_SOCKET
 from thingplane.scripts.limits import (
     BUFFERS_BYTES,
-    CALLS_PER_GUEST,
     CONSOLE_CHARACTERS,
     CPU_S,
     MEMORY_BYTES,
@@ -24,6 +23,7 @@ def run_php(interpreter: str) -> None:
 
     Raises:
         OSError: there is no such interpreter.
+        SandboxError: this machine cannot lock scripts up.
     """
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(GUEST_SOCKET):
@@ -41,6 +41,6 @@ def run_php(interpreter: str) -> None:
     }
     settings = [f"-d{name}={value}" for name, value in options.items()]
     address_space = MEMORY_BYTES + BUFFERS_BYTES
-    limits = [int(CPU_S), address_space, RESULT_BYTES, CONSOLE_CHARACTERS, CALLS_PER_GUEST]
+    limits = [int(CPU_S), address_space, RESULT_BYTES, CONSOLE_CHARACTERS]
     command = [interpreter, "-n", *settings, str(GUEST), syscall_filter().hex(), *(str(limit) for limit in limits)]
     os.execve(interpreter, command, {})  # noqa: S606 - no shell

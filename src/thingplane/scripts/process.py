@@ -81,15 +81,28 @@ class Worker:
             for _ in calls:
                 on_outcome(refusal)
             return None
+        ended = attempts = 0
+
+        def count(outcome: Outcome) -> None:
+            nonlocal ended
+            ended += 1
+            on_outcome(outcome)
+
         try:
-            if self.script != script:
-                await self._end_guest()
-                self._guest = await self._begin_guest(script)
-            assert self._guest is not None  # noqa: S101 - there is one for this script now
-            await self._guest.run(calls, on_outcome)
-        except (EOFError, ConnectionError, msgspec.ValidationError):
-            guest = self._guest
-            return killed(await self._end_guest(), script.language, too_long=guest is not None and guest.too_long)
+            while ended < len(calls):
+                guest = await self._guest_for(script)
+                try:
+                    await guest.run(calls[ended:], count)
+                except (EOFError, ConnectionError, msgspec.ValidationError):
+                    status = await self._end_guest()
+                    # The death of the worker itself is no script's fault, unless it happens again.
+                    attempts += 1
+                    if status is not None or attempts > 1:
+                        status = -signal.SIGKILL if status is None else status
+                        return killed(status, script.language, too_long=guest.too_long)
+                else:
+                    if guest.is_worn:
+                        await self._end_guest()
         except BaseException:
             # What the guest would still say belongs to calls that nobody waits for.
             await self.close()
@@ -116,29 +129,42 @@ class Worker:
             return Outcome(fault=Fault.THREW, reason=NO_PHP)
         return None
 
-    async def _begin_guest(self, script: Script) -> "_Guest":
-        if self._process is not None and self._process.returncode is not None:
+    async def _guest_for(self, script: Script) -> "_Guest":
+        if self._guest is not None and self._guest.script == script:
+            return self._guest
+        await self._end_guest()
+        try:
+            self._guest = await self._begin_guest(script)
+        except ConnectionError:
+            # The worker has died while nobody looked; that is not the script's fault.
             await self.close()
+            self._guest = await self._begin_guest(script)
+        return self._guest
+
+    async def _begin_guest(self, script: Script) -> "_Guest":
         control = self._control or await self._start()
         ours, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(control, [_REQUESTS[script.language]], [theirs.fileno()])
+            try:
+                socket.send_fds(control, [_REQUESTS[script.language]], [theirs.fileno()])
+            except ConnectionError:
+                ours.close()
+                raise
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         source = script.source.encode(errors="replace")
         writer.write(LENGTH.pack(len(source)) + source)
         return _Guest(script, control, reader, writer)
 
-    async def _end_guest(self) -> int:
-        """End the guest, if there is one, and return its exit status."""
+    async def _end_guest(self) -> int | None:
+        """End the guest, if there is one, and return its exit status; None when the worker has died, and so both."""
         guest, self._guest = self._guest, None
         if guest is None:
             return 0
         try:
             return await guest.end()
         except (ConnectionError, EOFError):
-            # The worker itself has died, which takes the guest with it.
             await self.close()
-            return -signal.SIGKILL
+            return None
 
     async def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -150,6 +176,7 @@ class Worker:
                 stdout=asyncio.subprocess.DEVNULL,
                 env=_ENVIRONMENT,
                 cwd="/",
+                start_new_session=True,  # Ctrl-C in a terminal is for the node, which still needs its workers then
             )
         self._control = ours
         return ours
@@ -164,13 +191,16 @@ class _Guest:
         self.script = script
         self.too_long = False
         """Whether it was killed because it said nothing for too long."""
+        self.is_worn = False
+        """Whether it is to be replaced before it gets further calls."""
+        self._calls_left = limits.CALLS_PER_GUEST
         self._control = control
         self._reader = reader
         self._writer = writer
         self._progress = 0.0
 
     async def run(self, calls: Sequence[Call], on_outcome: OnOutcome) -> None:
-        """Make calls.
+        """Make calls until all have ended, or the guest is worn.
 
         Raises:
             EOFError, ConnectionError: the guest is dead.
@@ -195,6 +225,11 @@ class _Guest:
                 printed = await read(printed_length) if printed_length else b""
                 self._progress = loop.time()
                 on_outcome(ended(Kind(kind), text, printed.decode(errors="replace"), elapsed_us))
+                self._calls_left -= 1
+                # Memory that a script has used up may be kept by what it left behind.
+                if kind == Kind.MEMORY or not self._calls_left:
+                    self.is_worn = True
+                    return
         finally:
             watch.cancel()
 

@@ -15,10 +15,10 @@ import sys
 from typing import NoReturn
 
 from thingplane.scripts import guest
-from thingplane.scripts.frames import GUEST_SOCKET, KILL, NO_INTERPRETER, PHP, STATUS
+from thingplane.scripts.frames import GUEST_SOCKET, KILL, NO_INTERPRETER, NO_SANDBOX, PHP, STATUS
 from thingplane.scripts.php import run_php
 from thingplane.scripts.python import MODULES
-from thingplane.scripts.sandbox import end_with_parent
+from thingplane.scripts.sandbox import SandboxError, end_with_parent
 
 _MAX_DESCRIPTORS = 256
 
@@ -80,6 +80,8 @@ def _become_guest(language: bytes, descriptor: int, php: str) -> NoReturn:
         else:
             guest.serve(language)
         status = 0
+    except SandboxError:
+        status = NO_SANDBOX
     except FileNotFoundError:
         status = NO_INTERPRETER
     finally:
