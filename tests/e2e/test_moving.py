@@ -1,10 +1,11 @@
-"""What the documentation tells operators to do with a stopped node: moving identities, restoring a backup."""
+"""What the documentation tells operators to do: moving identities, restoring a backup."""
 
-import re
+import json
+import os
 import shutil
-import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,6 @@ from thingplane.cli.fleet import create_product, ensure_devices
 from thingplane.mqtt.packets import Puback, Publish
 from thingplane.simulator.wire import Identity
 
-MIGRATING = Path(__file__).parents[2] / "docs" / "migrating.md"
 OLD = Identity("a1OldProduct", "sensor-01", "0123456789abcdef0123456789abcdef")
 
 
@@ -42,29 +42,32 @@ def keepsakes(node: NodeProcess) -> tuple[object, ...]:
     return node.credentials, Path(node.ready["ca_certificate"]).read_bytes()
 
 
-async def test_devices_keep_identities_that_were_put_into_the_database(node: NodeProcess) -> None:
+def run_import(node: NodeProcess, file: Path) -> str:
+    """Run the command beside the running node; return what it prints."""
+    command = [sys.executable, "-m", "thingplane.cli", "import", str(file), "--data-dir", str(node.data_dir)]
+    return subprocess.run(
+        command, env={**os.environ, **node.environment}, check=True, capture_output=True
+    ).stdout.decode()
+
+
+async def test_imported_devices_connect_with_the_identities_they_have(node: NodeProcess, tmp_path: Path) -> None:
+    file = tmp_path / "devices.csv"
+    file.write_text("ProductKey,DeviceName,DeviceSecret,Nickname\n" + ",".join(OLD) + ",old_one\n")
+    assert json.loads(run_import(node, file)) == [{"ProductKey": OLD.product_key, "Added": 1, "Present": 0}]
+    assert json.loads(run_import(node, file)) == [{"ProductKey": OLD.product_key, "Added": 0, "Present": 1}]
     client = cloud_client(node)
-    product_key = create_product(client, "moved", MODEL)
-    ensure_devices(client, product_key, [OLD.device_name])
-    assert node.stop() == 0
-    statements = re.findall(r"```sql\n(.*?)```", MIGRATING.read_text(), re.DOTALL)
-    values = {
-        "NEW_PRODUCT_KEY": product_key,
-        "OLD_PRODUCT_KEY": OLD.product_key,
-        "OLD_DEVICE_SECRET": OLD.device_secret,
-        "DEVICE_NAME": OLD.device_name,
-    }
-    script = re.sub("|".join(values), lambda found: values[found[0]], "\n".join(statements))
-    with closing(sqlite3.connect(node.data_dir / "thingplane.sqlite3")) as database:
-        database.executescript(script)
-    node.start()
+    model = json.dumps({"productKey": OLD.product_key, **MODEL})
+    assert client.call("CreateThingModel", {"ProductKey": OLD.product_key, "ThingModelJson": model})["Success"]
+    assert client.call("PublishThingModel", {"ProductKey": OLD.product_key})["Success"]
     await post(node, OLD)
     where = {"ProductKey": OLD.product_key, "DeviceName": OLD.device_name}
-    answer = cloud_client(node).call("QueryDevicePropertyStatus", where)
+    answer = client.call("QueryDevicePropertyStatus", where)
     found = {item["Identifier"]: item.get("Value") for item in answer["Data"]["List"]["PropertyStatusInfo"]}
     assert found["Count"] == "7"
-    answer = cloud_client(node).call("QueryDeviceDetail", where)
-    assert answer["Data"]["DeviceSecret"] == OLD.device_secret
+    answer = client.call("QueryDeviceDetail", where)
+    assert (answer["Data"]["DeviceSecret"], answer["Data"]["Nickname"]) == (OLD.device_secret, "old_one")
+    topics = client.call("QueryProductTopic", {"ProductKey": OLD.product_key})["Data"]["ProductTopicInfo"]
+    assert len(topics) == 3
 
 
 async def test_copy_of_a_stopped_nodes_folder_is_a_whole_backup(node: NodeProcess, tmp_path: Path) -> None:

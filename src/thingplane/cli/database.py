@@ -26,7 +26,9 @@ def with_access(data_dir: Path | None, action: Callable[[AccessService], Awaitab
         CommandError: there is no database, or the action refuses.
     """
     account_id = load_settings().account_id
-    return _run(data_dir, lambda database: action(AccessService(database, SystemClock(), account_id=account_id)))
+    return with_database(
+        data_dir, lambda database: action(AccessService(database, SystemClock(), account_id=account_id))
+    )
 
 
 def with_instances(data_dir: Path | None, action: Callable[[InstanceDirectory], Awaitable[T]]) -> T:
@@ -35,10 +37,15 @@ def with_instances(data_dir: Path | None, action: Callable[[InstanceDirectory], 
     Raises:
         CommandError: there is no database, or the action refuses.
     """
-    return _run(data_dir, lambda database: action(InstanceDirectory(database, SystemClock())))
+    return with_database(data_dir, lambda database: action(InstanceDirectory(database, SystemClock())))
 
 
-def _run(data_dir: Path | None, action: Callable[[Database], Awaitable[T]]) -> T:
+def with_database(data_dir: Path | None, action: Callable[[Database], Awaitable[T]]) -> T:
+    """Run an action on the migrated metadata database and return its result.
+
+    Raises:
+        CommandError: there is no database.
+    """
     try:
         settings = load_settings({"data_dir": data_dir})
     except SettingsError as error:

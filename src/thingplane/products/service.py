@@ -121,8 +121,16 @@ class ProductService:
         """
         return await locked(connection, product_id)
 
-    async def create(self, instance_id: int, new: NewProduct) -> Product:
+    async def create(
+        self, instance_id: int, new: NewProduct, *, product_key: str | None = None, product_secret: str | None = None
+    ) -> Product:
         """Create a product and what other slices give every new product.
+
+        Args:
+            instance_id: key of the instance.
+            new: what its creator decides.
+            product_key: of a product that devices know already; must be free. None: a new one.
+            product_secret: goes with it.
 
         Raises:
             BusinessError: iot.prod.AlreadyExistedProductName, iot.prod.ProductCountExceedMax.
@@ -130,8 +138,8 @@ class ProductService:
         values: dict[str, Any] = {
             **msgspec.structs.asdict(new),
             "instance_id": instance_id,
-            "product_key": ids.product_key(),
-            "product_secret": ids.product_secret(),
+            "product_key": product_key or ids.product_key(),
+            "product_secret": product_secret or ids.product_secret(),
             "status": "DEVELOPMENT_STATUS",
             "dynamic_register": False,
             "filter_by_timestamp": False,
