@@ -220,7 +220,7 @@ async def test_a_memory_bomb_does_not_touch_the_calls_behind_it(worker: Worker, 
     # The script grows what it keeps, if it can, as long as it gets a 0.
     body = {
         JAVASCRIPT: "if (bytes[0]) return 1; var a = []; for (;;) a.push(new Uint8Array(1 << 20));",
-        PYTHON: "import json as j; a = j.a = getattr(j, 'a', [])\n while not bytes[0]: a.append('x' * (1 << 20))\n return 1",
+        PYTHON: "import re; a = re.a = getattr(re, 'a', [])\n while not bytes[0]: a.append('x' * 2**20)\n return 1",
         PHP: "if ($bytes[0]) return 1; $a = []; while (true) $a[] = str_repeat('x', 1 << 20);",
     }[language]
     outcomes: list[Outcome] = []

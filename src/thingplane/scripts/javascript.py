@@ -13,11 +13,31 @@ from thingplane.scripts.frames import Kind
 from thingplane.scripts.language import Function
 from thingplane.scripts.limits import CONSOLE_CHARACTERS, CPU_S, MEMORY_BYTES
 
-_HARNESS = """
-(function () {
-    var parse = JSON.parse, stringify = JSON.stringify, isView = ArrayBuffer.isView, from = Array.from, text = String;
-    var apply = Reflect.apply, keys = Reflect.ownKeys, join = Array.prototype.join;
-    var watched = [
+_RUN = """
+(function (make) {
+    var parse = JSON.parse, stringify = JSON.stringify, join = Array.prototype.join, apply = Reflect.apply;
+    var isView = ArrayBuffer.isView, from = Array.from, text = String;
+    // Long texts put together with + are trees that cannot be handed out; join makes one piece of them.
+    function answer(head, text) { return apply(join, [head, text], ['']); }
+    %(watch)s
+    %(print)s
+    // The first letter of an answer is the kind, the second tells whether the context is as it was.
+    return function (name, message) {
+        if (name === '') return answer('', printed);
+        printed = '';
+        var found = make(console)[name];
+        if (found === undefined) return 'm-';
+        var result = apply(found, undefined, parse(message)), state = isClean() ? '+' : '-';
+        if (result === undefined || result === null) return 'n' + state;
+        if (isView(result)) result = from(result);
+        try { result = stringify(result); } catch (error) { return answer('x-', text(error)); }
+        return result === undefined ? 'x-a function has no form in JSON' : answer('r' + state, result);
+    };
+})
+"""
+# Parts that take as long to compile as a usual script, and are left out where they are not needed.
+_WATCH = """
+    var keys = Reflect.ownKeys, watched = [
         globalThis, Object, Object.prototype, Function.prototype, Array, Array.prototype, String, String.prototype,
         Number, Number.prototype, Date, Date.prototype, Math, JSON
     ];
@@ -25,34 +45,22 @@ _HARNESS = """
         for (var count = 0, i = 0; i < watched.length; i++) count += keys(watched[i]).length;
         return count;
     }
-    var clean = properties(), printed = '';
+    var clean = properties();
+    function isClean() { return properties() === clean; }
+"""
+_NO_WATCH = "function isClean() { return false; }"
+_PRINT = """
+    var printed = '', console = { log: print, info: print, warn: print, error: print, debug: print };
     function print() {
         var line = '';
         for (var i = 0; i < arguments.length; i++) {
             var part = arguments[i];
             line += (i ? ' ' : '') + (typeof part === 'object' && part !== null ? stringify(part) : text(part));
         }
-        if (printed.length < %(console)d) printed += line + '\\n';
+        if (printed.length < %d) printed += line + '\\n';
     }
-    // Long texts put together with + are trees that cannot be handed out; join makes one piece of them.
-    function answer(head, text) { return apply(join, [head, text], ['']); }
-    // The first letter of an answer is the kind, the second tells whether the context is as it was.
-    return function (make) {
-        return function (name, message) {
-            if (name === '') return answer('', printed);
-            printed = '';
-            var found = make({ log: print, info: print, warn: print, error: print, debug: print })[name];
-            if (found === undefined) return 'm-';
-            var result = apply(found, undefined, parse(message));
-            var state = properties() === clean ? '+' : '-';
-            if (result === undefined || result === null) return 'n' + state;
-            if (isView(result)) result = from(result);
-            try { result = stringify(result); } catch (error) { return answer('x-', text(error)); }
-            return result === undefined ? 'x-a function has no form in JSON' : answer('r' + state, result);
-        };
-    };
-})()
 """
+_NO_PRINT = "var printed = '', console;"
 _BEFORE = "(function (console) { return (function () {"
 _AFTER = "\n;return {{ {} }}; }}).call(globalThis); }})".format(
     ", ".join(
@@ -60,6 +68,7 @@ _AFTER = "\n;return {{ {} }}; }}).call(globalThis); }})".format(
     )
 )
 _KINDS = {"r": Kind.RETURNED, "n": Kind.NOTHING, "m": Kind.MISSING, "x": Kind.NOT_JSON}
+Run = Callable[[str, str], str]
 _STACK_BYTES = 1024 * 1024
 
 
@@ -67,34 +76,36 @@ class JavaScript:
     """A script; see ``guest.Program``."""
 
     def __init__(self, source: str) -> None:
-        self._harness = _HARNESS % {"console": CONSOLE_CHARACTERS}
         self._text = _BEFORE + source + _AFTER
-        # Most scripts print nothing, and then there is no need to ask for it.
         self._prints = "console" in source
-        self._run: Callable[[str, str], str] | None = None
+        printing = _PRINT % CONSOLE_CHARACTERS if self._prints else _NO_PRINT
+        self._run_once = _RUN % {"watch": _NO_WATCH, "print": printing}
+        self._run_often = _RUN % {"watch": _WATCH, "print": printing}
+        self._run: Run | None = None
+        """In a context that is as it was before the first call."""
 
     def call(self, name: str, arguments: bytes, *, last: bool) -> tuple[Kind, str, str]:
-        run: Callable[[str, str], str] | None = None
+        run, self._run = self._run, None
         try:
-            run = self._run or self._prepare()
+            run = run or self._prepare(self._run_once if last else self._run_often)
             answer = run(name, arguments.decode())
         except quickjs.JSException as error:
-            self._run = None
             kind, result = _failure(str(error).strip())
         else:
             kind, result = _KINDS[answer[0]], answer[2:]
-            self._run = run if answer[1] == "+" and not last else None
+            if answer[1] == "+" and not last:
+                self._run = run
         return kind, result, self._printed(run) if run is not None and self._prints else ""
 
-    def _prepare(self) -> Callable[[str, str], str]:
+    def _prepare(self, run: str) -> Run:
         context = quickjs.Context()
         context.set_memory_limit(MEMORY_BYTES)
         context.set_max_stack_size(_STACK_BYTES)
         context.set_time_limit(CPU_S)
-        run: Callable[[str, str], str] = context.eval(self._harness)(context.eval(self._text))
-        return run
+        prepared: Run = context.eval(run)(context.eval(self._text))
+        return prepared
 
-    def _printed(self, run: Callable[[str, str], str]) -> str:
+    def _printed(self, run: Run) -> str:
         try:
             return run("", "")
         except quickjs.JSException:  # no memory left to say it

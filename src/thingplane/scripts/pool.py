@@ -108,6 +108,11 @@ class ScriptPool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that run."""
+        return [worker.pid for worker in self._workers if worker.pid is not None]
+
     async def run(self, key: int, script: Script, function: Function, arguments: bytes) -> Outcome:
         """Call a function of a script.
 
