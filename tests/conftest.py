@@ -1,10 +1,12 @@
 """Fixtures of all tests. Every test gets databases of its own; nothing is left running."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import uvloop
 
@@ -12,6 +14,14 @@ from tests.common.clock import FakeClock
 from tests.common.postgres import create_database, drop_database, postgres_server
 from thingplane.storage.database import Database, metadata
 from thingplane.storage.migrate import load_tables
+
+# The same examples in every run, however slow the machine is: a failure is never luck. HYPOTHESIS_PROFILE=explore looks
+# for new ones.
+hypothesis.settings.register_profile(
+    "suite", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
