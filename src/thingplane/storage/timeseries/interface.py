@@ -12,8 +12,8 @@ class Kind(IntEnum):
     """What a record is about.
 
     The two ``…_HISTORY`` kinds hold samples a device collected while it was offline and posts afterwards. A query for
-    ``PROPERTY`` (``EVENT``) returns them among the others, by time; ``latest`` never does. The two ``…_UNVERIFIED`` kinds
-    hold what no thing model has verified, apart from everything else.
+    ``PROPERTY`` (``EVENT``) returns them among the others, by time; ``latest`` never does. The two ``…_UNVERIFIED``
+    kinds hold what no thing model has verified, apart from everything else.
     """
 
     PROPERTY = 1
