@@ -1,0 +1,93 @@
+"""Every operation of the fleet over the wire: as the official SDK calls it, and in XML."""
+
+import asyncio
+import http.client
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+
+from alibabacloud_iot20180120 import models
+from alibabacloud_iot20180120.client import Client
+
+from tests.common.node import NodeProcess
+from tests.e2e.operations.scenario import Answer, Scenario
+from thingplane.clock import SystemClock
+from thingplane.cloud.client import Signer
+from thingplane.cloud.contract import CONTRACT
+
+GROUPS: Final = ("products", "devices", "device-groups", "topics")
+OPERATIONS: Final = frozenset(name for name, contract in CONTRACT.items() if contract.group in GROUPS)
+METHODS: Final = {
+    name.replace("_", ""): name for name in vars(Client) if not name.endswith(("_async", "_with_options"))
+}
+"""Methods of the SDK by their names without underscores, which it does not place by a rule."""
+
+
+class Parsed:
+    """What the SDK has parsed, under the names of the wire."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self._body = body
+
+    def text(self, path: str) -> str:
+        value: Any = self._body
+        for name in path.split("/"):
+            value = value[name]
+        return str(value)
+
+
+class Xml:
+    """An answer in XML."""
+
+    def __init__(self, root: ET.Element) -> None:
+        self._root = root
+
+    def text(self, path: str) -> str:
+        text = self._root.findtext(path)
+        assert text is not None, path
+        return text
+
+
+def test_these_are_seventy_operations() -> None:
+    assert len(OPERATIONS) == 70
+
+
+async def test_the_sdk_calls_every_operation_and_its_json_is_as_documented(node: NodeProcess, cloud: Client) -> None:
+    def call_sdk(action: str, parameters: dict[str, Any]) -> Answer:
+        request = getattr(models, f"{action}Request")().from_map(parameters)
+        # The fixture's client checks the JSON against the contract.
+        return Parsed(getattr(cloud, METHODS[action.lower()])(request).body.to_map())
+
+    async def call(action: str, parameters: dict[str, Any]) -> Answer:
+        return await asyncio.to_thread(call_sdk, action, parameters)
+
+    scenario = Scenario(node, call)
+    await scenario.run()
+    assert scenario.called == OPERATIONS
+
+
+async def test_every_operation_answers_in_xml(node: NodeProcess) -> None:
+    host, port = node.address("api")
+    signer = Signer(*node.credentials, scheme="acs3", host=f"{host}:{port}", clock=SystemClock())
+    connection = http.client.HTTPConnection(host, port, timeout=30)
+
+    def call_xml(action: str, parameters: dict[str, Any]) -> Answer:
+        # Signing in the query would send a Format of its own.
+        request = signer.sign(action, {**parameters, "Format": "XML"})
+        connection.request(request.method, request.target, request.body, request.headers)
+        response = connection.getresponse()
+        body = response.read()
+        assert response.status == 200, body
+        assert response.headers.get_content_type() in ("text/xml", "application/xml")
+        root = ET.fromstring(body)
+        assert root.tag == f"{action}Response"
+        return Xml(root)
+
+    async def call(action: str, parameters: dict[str, Any]) -> Answer:
+        return await asyncio.to_thread(call_xml, action, parameters)
+
+    scenario = Scenario(node, call)
+    try:
+        await scenario.run()
+    finally:
+        connection.close()
+    assert scenario.called == OPERATIONS
