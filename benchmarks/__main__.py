@@ -11,10 +11,13 @@ from typing import Final
 from benchmarks.api import api
 from benchmarks.connections import connections
 from benchmarks.figures import COLUMNS, Figure
+from benchmarks.fleet import large
 from benchmarks.history import history
 from benchmarks.node import BenchmarkError, Fleet, prepare_fleet
 from benchmarks.posts import latency, posts
+from benchmarks.script_path import script_path
 from benchmarks.startup import startup
+from benchmarks.thing_model_check import validation
 from thingplane.cli.output import print_rows
 
 DEVICES: Final = 10_000
@@ -26,6 +29,9 @@ BENCHMARKS: Final[dict[str, Callable[[Fleet, int], Iterator[Figure]]]] = {
     "api": api,
     "history": history,
     "startup": startup,
+    "fleet": large,
+    "validation": validation,
+    "scripts": script_path,
 }
 
 

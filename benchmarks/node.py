@@ -65,11 +65,17 @@ class Fleet(NamedTuple):
 
 
 @contextmanager
-def run_node(folder: Path) -> Iterator[Node]:
-    """Run a node on a data directory, with the embedded default and settings as they come, except for the quota."""
+def run_node(folder: Path, database_url: str = "") -> Iterator[Node]:
+    """Run a node on a data directory, with settings as they come, except for the quota.
+
+    Args:
+        folder: the data directory.
+        database_url: of a PostgreSQL; empty: the embedded default.
+    """
     environment = {
         **os.environ,
         "THINGPLANE_DATA_DIR": str(folder),
+        "THINGPLANE_DATABASE_URL": database_url,
         "THINGPLANE_QUOTA": "unlimited",
         "THINGPLANE_LOG_LEVEL": "warning",
         **{f"THINGPLANE_{name.upper()}_PORT": "0" for name in _PORTS},

@@ -10,9 +10,14 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 def tree(pid: int) -> Iterator[int]:
     """Yield a process and all its descendants that run."""
     yield pid
+    for child in children(pid):
+        yield from tree(child)
+
+
+def children(pid: int) -> Iterator[int]:
+    """Yield the processes that a process started itself and that run."""
     for task in _list(Path(f"/proc/{pid}/task")):
-        for child in _read(task / "children").split():
-            yield from tree(int(child))
+        yield from map(int, _read(task / "children").split())
 
 
 def cpu_seconds(pid: int) -> float:
