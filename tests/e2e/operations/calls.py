@@ -12,14 +12,19 @@ from thingplane.cloud.contract import check
 from thingplane.simulator.wire import Identity
 
 
-def checked_client(node: NodeProcess) -> Client:
-    """Return the official SDK; the JSON that it receives is checked against the contract before it is parsed."""
+def checked_client(node: NodeProcess, checked: set[str] | None = None) -> Client:
+    """Return the official SDK; the JSON that it receives is checked against the contract before it is parsed.
+
+    The names of operations whose answers were checked are added to ``checked``.
+    """
     client = sdk_client(node)
     call_api = client.call_api
 
     def checked_call(params: Any, request: Any, runtime: Any) -> Any:
         answer = call_api(params, request, runtime)
         assert check(params.action, answer["body"]) == []
+        if checked is not None:
+            checked.add(params.action)
         return answer
 
     client.call_api = checked_call
