@@ -22,7 +22,8 @@ def checked_client(node: NodeProcess, checked: set[str] | None = None) -> Client
 
     def checked_call(params: Any, request: Any, runtime: Any) -> Any:
         answer = call_api(params, request, runtime)
-        assert check(params.action, answer["body"]) == []
+        violations = check(params.action, answer["body"])
+        assert not violations, violations
         if checked is not None:
             checked.add(params.action)
         return answer

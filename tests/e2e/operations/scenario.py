@@ -39,10 +39,12 @@ class Scenario:
 
     async def _call(self, action: str, **parameters: Any) -> Answer:
         answer = await self._call_operation(action, parameters)
+        success = answer.text("Success").lower()
         if action in REFUSED:
-            assert (answer.text("Success").lower(), answer.text("Code")) == ("false", REFUSED[action])
+            code = answer.text("Code")
+            assert (success, code) == ("false", REFUSED[action]), f"{action}: {success} {code}"
         else:
-            assert answer.text("Success").lower() == "true", action
+            assert success == "true", f"{action}: {answer.text('Code')} {answer.text('ErrorMessage')}"
         self.called.add(action)
         return answer
 
