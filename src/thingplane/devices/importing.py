@@ -87,8 +87,9 @@ async def import_devices(
 
 
 async def _missing(connection: AsyncConnection, product: Product, chunk: Sequence[KnownDevice]) -> list[KnownDevice]:
+    # By what the unique index of devices begins with.
     query = select(devices.c.name, devices.c.secret).where(
-        devices.c.product_id == product.id, devices.c.name.in_([device.name for device in chunk])
+        devices.c.product_key == product.product_key, devices.c.name.in_([device.name for device in chunk])
     )
     secrets = {row.name: row.secret for row in await connection.execute(query)}
     for device in chunk:
