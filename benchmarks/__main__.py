@@ -46,16 +46,19 @@ def main() -> int:
     _raise_descriptor_limit()
     rows: list[dict[str, object]] = []
     failed = False
-    with tempfile.TemporaryDirectory(prefix="thingplane-bench-") as folder:
-        fleet = prepare_fleet(Path(folder) / "data", DEVICES)
-        for name in arguments.names or BENCHMARKS:
-            print(f"{name} …", file=sys.stderr)
-            try:
-                rows.extend(figure.row() for figure in BENCHMARKS[name](fleet, arguments.runs))
-            except BenchmarkError as error:
-                failed = True
-                print(f"{name}: {error}", file=sys.stderr)
-    print_rows(rows, COLUMNS)
+    try:
+        with tempfile.TemporaryDirectory(prefix="thingplane-bench-") as folder:
+            fleet = prepare_fleet(Path(folder) / "data", DEVICES)
+            for name in arguments.names or BENCHMARKS:
+                print(f"{name} …", file=sys.stderr)
+                try:
+                    rows.extend(figure.row() for figure in BENCHMARKS[name](fleet, arguments.runs))
+                except BenchmarkError as error:
+                    failed = True
+                    print(f"{name}: {error}", file=sys.stderr)
+    finally:
+        # Whatever stops a later one, what was measured took minutes.
+        print_rows(rows, COLUMNS)
     return 1 if failed else 0
 
 
