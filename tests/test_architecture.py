@@ -21,25 +21,30 @@ ROOMS: dict[str, set[str]] = {
     "cloud": BASE,
     "mqtt": set(),
     "amqp": set(),
+    "stomp": set(),
+    "coap": set(),
     "alink": set(),
     "bus": set(),
     "storage": BASE,
+    "forwarding": {"storage", *BASE},
     "scripts": BASE,
     "simulator": set(),
     "observability": set(),
     "gateway": {"mqtt", "alink", "bus", "storage", "devices", "products", "topics", *BASE},
+    "http": {"alink", "bus", "gateway", "storage", "devices", "products", "topics", *BASE},
+    "consumers": {"amqp", "stomp", "forwarding", "storage", "subscriptions", *BASE},
     "console": {"cloud"},
 }
 """What each room may import of the others (docs/architecture.md). Slices follow the rule below."""
 
-SLICE_IMPORTS = {"cloud", "alink", "storage", "bus", "scripts", *BASE}
+SLICE_IMPORTS = {"cloud", "alink", "storage", "bus", "forwarding", "scripts", *BASE}
 PUBLIC_IN_SLICES = {"service", "errors"}
 """Of each other, slices see only these modules, and those below."""
 
 SHARED_PARTS = {"devices": {"addressing", "page_token"}, "things": {"model"}}
 """How requests name a device, the NextToken of lists, and the thing model's types and validators (pure functions)."""
 
-STDLIB_ONLY = {"mqtt", "amqp"}
+STDLIB_ONLY = {"mqtt", "amqp", "stomp"}
 EVERYTHING = {"cli", "node", "wiring", "settings", "health", "endpoints", "tls", "certificates", "credentials"}
 
 
