@@ -1,0 +1,1 @@
+"""Server-side subscription: which messages of which products go to which consumer groups, and their delivery."""
