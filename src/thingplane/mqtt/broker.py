@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from uuid import uuid4
 
+from thingplane.mqtt.carrying import hand_over, reclaim, take_back
 from thingplane.mqtt.link import Link
 from thingplane.mqtt.message import Delivery, Message
 from thingplane.mqtt.numbers import MQTT_5, NEVER, ReasonCode
 from thingplane.mqtt.packets import Connect, Publish, Subscription
 from thingplane.mqtt.policy import Closed, Policy
 from thingplane.mqtt.retained import RetainedMessages
-from thingplane.mqtt.session import Outbound, Session, delivery_properties
+from thingplane.mqtt.session import Outbound, Session, delivery_properties, wanted_alias
 from thingplane.mqtt.subscriptions import Entry, SubscriptionIndex
 from thingplane.mqtt.wheel import TimingWheel
 
@@ -68,12 +69,17 @@ class Broker:
     def deliver(self, session: Session, message: Message, qos: int | None = None) -> Delivery:
         """Deliver to one session without looking at its subscriptions, with the message's QoS or the given one.
 
+        The RETAIN flag goes with the message as its sender set it; nothing is retained here.
+
         Messages of QoS 1 and 2 wait in the session while it is not connected; `Policy.delivered` or `Policy.dropped`
         follows for each that was SENT or QUEUED.
         """
         if qos is None:
             qos = message.qos
-        return self._deliver(session, Outbound(message, qos)) if qos else self._send(session, message)
+        retain = message.retain
+        if qos:
+            return self._deliver(session, Outbound(message, qos, retain))
+        return self._send(session, message, retain=retain)
 
     def route(self, message: Message, publisher: Session | None = None) -> int:
         """Retain the message if asked to and deliver it to every matching subscription; the number of sessions."""
@@ -97,7 +103,7 @@ class Broker:
         self, session: Session, message: Message, *, retain: bool = False, identifiers: tuple[int, ...] = ()
     ) -> Delivery:
         """Deliver with QoS 0."""
-        link = session.link
+        link = session.link if session.carrier is None else session.carrier.link
         if link is None or link.congested:
             return Delivery.OFFLINE
         if message.expires_at is not None and message.expires_at <= self.now:
@@ -105,7 +111,9 @@ class Broker:
         properties = b""
         if link.connection.version == MQTT_5:
             properties = delivery_properties(message, identifiers, self.now)
-        if not link.connection.publish(message.topic, message.payload, 0, retain=retain, properties=properties):
+        if not link.connection.publish(
+            message.topic, message.payload, 0, retain=retain, properties=properties, alias=wanted_alias(message)
+        ):
             return Delivery.TOO_LARGE
         link.notify()
         return Delivery.SENT
@@ -115,6 +123,9 @@ class Broker:
         expires_at = outbound.message.expires_at
         if expires_at is not None and expires_at <= self.now:
             return Delivery.EXPIRED
+        if session.carrier is not None:
+            outbound.owner = session
+            session = session.carrier
         if len(session.queue) >= self.capabilities.max_queued:
             for expired in session.purge(self.now):
                 self.policy.dropped(session, expired.message, Delivery.EXPIRED)
@@ -127,6 +138,9 @@ class Broker:
 
     def pump(self, session: Session, fresh: Outbound | None = None) -> bool:
         """Send what waits in a session as far as its window allows; whether the fresh message was given up."""
+        if session.carrier is not None:
+            hand_over(session, session.carrier)
+            session = session.carrier
         fresh_given_up = False
         for outbound, why in session.pump(self.now):
             if outbound is fresh:
@@ -213,6 +227,49 @@ class Broker:
             self._link_wheel.cancel(link)
         return session, present
 
+    def carry(self, key: str, carrier: Session, *, client_id: str, clean: bool, expiry: int) -> tuple[Session, bool]:
+        """Reach a session over the connection of another one, taking it over or making it.
+
+        What waits in it is not sent before ``pump``, so that the carrier can be told first.
+
+        Args:
+            key: the session's; one with this key must be neither connected nor carried.
+            carrier: a connected session.
+            client_id: as the client gave it.
+            clean: start anew.
+            expiry: s that it outlives its being carried.
+
+        Returns:
+            The session, and whether it was there before.
+        """
+        session = self.sessions.get(key)
+        if session is not None and clean:
+            self._finish(session)
+            session = None
+        present = session is not None
+        if session is None:
+            session = self.sessions[key] = Session(key)
+        self._session_wheel.cancel(session)
+        session.client_id = client_id
+        session.expiry_interval = expiry
+        session.expires_at = None
+        session.carrier = carrier
+        return session, present
+
+    def release(self, session: Session) -> None:
+        """Carry a session no longer: it expires from now on."""
+        carrier = session.carrier
+        if carrier is None:
+            return
+        session.carrier = None
+        take_back(session, carrier)
+        if session.expiry_interval == 0:
+            self._finish(session)
+            return
+        if session.expiry_interval != NEVER:
+            session.expires_at = self.now + session.expiry_interval
+        self._schedule(session)
+
     def detach(self, link: Link, closed: Closed) -> None:
         """Forget a link that has ended; for `Link.end`."""
         self.links.discard(link)
@@ -221,6 +278,7 @@ class Broker:
         if session is not None:
             session.link = None
             session.resend.clear()
+            reclaim(self, session)
             if session.expiry_interval != NEVER:
                 session.expires_at = self.now + session.expiry_interval
         if link.packet is not None:

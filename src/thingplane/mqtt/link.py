@@ -309,28 +309,34 @@ class Link:
                 current.connection.pubrec(packet.packet_id, reason)
                 current.notify()
 
-    def grant(self, packet: Subscribe, codes: Sequence[int] | None = None) -> None:
+    def grant(
+        self, packet: Subscribe, codes: Sequence[int] | None = None, sessions: Sequence[Session] | None = None
+    ) -> None:
         """Answer SUBSCRIBE, activate what is granted and send retained messages.
 
         Args:
             packet: the packet passed to the policy.
             codes: one per subscription in order: granted QoS (capped by the broker) or a reason code from 0x80, sent to
                 3.x clients as 0x80. None grants what was asked for. A subscription with a `refusal` stays refused.
+            sessions: whose each subscription is, when some are of sessions that this link's session carries.
         """
         if self._ended:
             return
-        session = self._session()
-        results, retained = activate(self.broker, session, packet, codes)
+        owners = sessions or [self._session()] * len(packet.subscriptions)
+        results, retained = activate(self.broker, owners, packet, codes)
         self.connection.suback(packet.packet_id, results)
-        for item in retained:
+        for session, item in retained:
             self.broker.send_retained(session, item)
         self.notify()
 
-    def revoke(self, packet: Unsubscribe, codes: Sequence[int] | None = None) -> None:
-        """Answer UNSUBSCRIBE; filters with a code from 0x80 stay subscribed, None removes all."""
+    def revoke(
+        self, packet: Unsubscribe, codes: Sequence[int] | None = None, sessions: Sequence[Session] | None = None
+    ) -> None:
+        """Answer UNSUBSCRIBE; filters with a code from 0x80 stay subscribed, None removes all; `sessions` as above."""
         if self._ended:
             return
-        self.connection.unsuback(packet.packet_id, deactivate(self.broker, self._session(), packet, codes))
+        owners = sessions or [self._session()] * len(packet.topic_filters)
+        self.connection.unsuback(packet.packet_id, deactivate(self.broker, owners, packet, codes))
         self.notify()
 
     # What an application sends

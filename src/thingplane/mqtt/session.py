@@ -23,6 +23,7 @@ class Outbound:
     retain: bool = False
     identifiers: tuple[int, ...] = ()  # subscription identifiers
     released: bool = False  # QoS 2: PUBREC received, PUBREL sent or due
+    owner: "Session | None" = None  # the carried session it is for, while it is in its carrier
 
 
 @dataclass(slots=True, eq=False)
@@ -44,6 +45,7 @@ class Session:
         will: published when the client goes away without saying so; while waiting for `will_at` (s) too.
         context: free for the policy.
         link: present connection. This and the fields below it describe the connection, not the session.
+        carrier: session whose connection it is reached over, when it has none of its own.
         resend: packet identifiers to be sent again after the client came back, the next one last.
         window: unacknowledged messages allowed.
         quota: messages that may still be sent before an acknowledgement.
@@ -62,6 +64,7 @@ class Session:
     will_at: float | None = None
     context: object | None = None
     link: "Link | None" = field(default=None, repr=False)
+    carrier: "Session | None" = field(default=None, repr=False)
     resend: list[int] = field(default_factory=list, repr=False)
     window: int = 0
     quota: int = 0
@@ -173,7 +176,13 @@ def send(connection: "ServerConnection", outbound: Outbound, packet_id: int, now
         dup=dup,
         packet_id=packet_id,
         properties=properties,
+        alias=wanted_alias(message),
     )
+
+
+def wanted_alias(message: Message) -> int:
+    """Return the topic alias that the sender of a message asked for, 0 for none."""
+    return 0 if message.properties is None else message.properties.topic_alias or 0
 
 
 def delivery_properties(message: Message, identifiers: tuple[int, ...], now: float) -> bytes:

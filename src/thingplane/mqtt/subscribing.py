@@ -22,13 +22,13 @@ def mark_refusals(packet: Subscribe, capabilities: Capabilities) -> None:
 
 
 def activate(
-    broker: "Broker", session: Session, packet: Subscribe, codes: Sequence[int] | None
-) -> tuple[list[int], list[Subscription]]:
+    broker: "Broker", sessions: Sequence[Session], packet: Subscribe, codes: Sequence[int] | None
+) -> tuple[list[int], list[tuple[Session, Subscription]]]:
     """Activate what is granted.
 
     Args:
         broker: the broker.
-        session: who subscribes.
+        sessions: who subscribes, for each subscription.
         packet: what was asked for, with its refusals.
         codes: answer of the policy, None for everything as asked.
 
@@ -36,9 +36,9 @@ def activate(
         The codes for SUBACK, and the subscriptions whose retained messages are to be sent after it.
     """
     results: list[int] = []
-    retained: list[Subscription] = []
+    retained: list[tuple[Session, Subscription]] = []
     asked = codes if codes is not None else [item.qos for item in packet.subscriptions]
-    for item, code in zip(packet.subscriptions, asked, strict=True):
+    for session, item, code in zip(sessions, packet.subscriptions, asked, strict=True):
         result = item.refusal or code
         if result < 0x80:
             existed = item.topic_filter in session.subscriptions
@@ -50,16 +50,18 @@ def activate(
                 wanted = item.retain_handling == 0 or (item.retain_handling == 1 and not existed)
                 # A shared subscription gets no retained messages (4.8.2).
                 if wanted and not split_shared(item.topic_filter)[0]:
-                    retained.append(item)
+                    retained.append((session, item))
         results.append(result)
     return results, retained
 
 
-def deactivate(broker: "Broker", session: Session, packet: Unsubscribe, codes: Sequence[int] | None) -> list[int]:
+def deactivate(
+    broker: "Broker", sessions: Sequence[Session], packet: Unsubscribe, codes: Sequence[int] | None
+) -> list[int]:
     """Remove the subscriptions whose code is no failure, all without codes; returns the codes for UNSUBACK."""
     results: list[int] = []
     asked = codes if codes is not None else [0] * len(packet.topic_filters)
-    for topic_filter, code in zip(packet.topic_filters, asked, strict=True):
+    for session, topic_filter, code in zip(sessions, packet.topic_filters, asked, strict=True):
         if code < 0x80 and not broker.unsubscribe(session, topic_filter):
             results.append(ReasonCode.NO_SUBSCRIPTION_EXISTED)
         else:
