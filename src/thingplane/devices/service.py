@@ -31,6 +31,7 @@ from thingplane.devices.lists import DeviceLists
 from thingplane.devices.presence import Presence
 from thingplane.devices.record import Device
 from thingplane.devices.registration import new_device
+from thingplane.devices.sdk_information import SdkInformation
 from thingplane.devices.statistics import DeviceStatistics
 from thingplane.devices.tables import device_tags, devices
 from thingplane.devices.tags import MAX_TAGS, DeviceTags
@@ -102,10 +103,11 @@ class DeviceService:
         self.on_reset: list[OnReset] = []
         """Called with a device's key inside the transaction that resets it."""
         self.tags = DeviceTags(database, clock, bus, max_tags)
+        self.sdk_information = SdkInformation(database)
         self.client_ids = ClientIds(database, clock, bus, max_client_ids)
         self.applications = DeviceApplications(database, clock, products, max_batch)
         self._database = database
-        self._clock = clock
+        self.clock = self._clock = clock
         self._bus = bus
         self._products = products
         self._presence = Presence(database, clock)

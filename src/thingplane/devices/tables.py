@@ -80,6 +80,16 @@ device_tags = Table(
     sqlite_with_rowid=False,
 )
 
+device_sdk_information = Table(
+    "device_sdk_information",
+    metadata,
+    Column("device_id", BigInteger, ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("value", String(128), nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What SDKs tell of themselves."""
+
 device_client_ids = Table(
     "device_client_ids",
     metadata,

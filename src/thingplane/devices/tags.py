@@ -41,6 +41,16 @@ def check_key(key: str) -> None:
         raise errors.INVALID_FORMATTED_DEVICE_PROPERTY_KEY()
 
 
+def check_value(value: str) -> None:
+    """Check the value of a tag.
+
+    Raises:
+        BusinessError: iot.device.InvalidFormattedDevicePropertiesString.
+    """
+    if not 1 <= len(value) <= 128 or not value.isprintable():
+        raise errors.INVALID_FORMATTED_DEVICE_PROPERTIES_STRING()
+
+
 def read_tags(text: str) -> dict[str, str]:
     """Return the tags of a JSON object. Numbers, true and false are taken as their JSON text.
 
@@ -63,8 +73,7 @@ def read_tags(text: str) -> dict[str, str]:
     }
     for key, value in tags.items():
         check_key(key)
-        if not 1 <= len(value) <= 128 or not value.isprintable():
-            raise errors.INVALID_FORMATTED_DEVICE_PROPERTIES_STRING()
+        check_value(value)
     return tags
 
 
