@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tests.common.clock import FakeClock
+from thingplane.clock import Clock
 from thingplane.cloud import Caller, Instance, Services
 from thingplane.cloud.app import CloudApp
 from thingplane.cloud.client import Scheme, SignedRequest, Signer, parse_answer
@@ -52,6 +53,7 @@ class Api:
         services: Services | None = None,
         *,
         clock: FakeClock | None = None,
+        wire_clock: Clock | None = None,
         quota: Quota | None = None,
         policy: Policy | None = None,
         scheme: Scheme = "rpc",
@@ -60,19 +62,21 @@ class Api:
         **options: Any,
     ) -> None:
         self.clock = clock or FakeClock()
+        self.wire_clock: Clock = wire_clock or self.clock
+        """What signatures are dated and judged by."""
         self.answers: list[tuple[str, dict[str, Any]]] = []
         key = AccessKey(Caller(ACCOUNT_ID, "testid"), "testsecret", policy=policy)
         self.app = CloudApp(
             services or Services(),
             Keys(key),
             FixedInstances(),
-            self.clock,
+            self.wire_clock,
             quota=quota or Quota(self.clock, "unlimited"),
             operations=operations,
             on_answer=lambda name, _, answer: self.answers.append((name, answer)),
             **options,
         )
-        self.signer = Signer("testid", "testsecret", scheme=scheme, host="api.test", clock=self.clock)
+        self.signer = Signer("testid", "testsecret", scheme=scheme, host="api.test", clock=self.wire_clock)
         self._checks_contract = checks_contract
 
     async def call(self, action: str, /, **parameters: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import thingplane.devices.operations.switching
 import thingplane.devices.operations.tags  # noqa: F401
 from tests.common.api import Api
 from tests.common.clock import FakeClock
+from tests.common.sdk_api import sdk_api
 from thingplane.bus import LocalBus
 from thingplane.cloud import Services
 from thingplane.devices.service import DeviceService
@@ -74,8 +75,11 @@ def groups(database: Database, clock: FakeClock, devices: DeviceService) -> Grou
 
 
 @pytest.fixture
-def api(products: ProductService, devices: DeviceService, groups: GroupService, clock: FakeClock) -> Api:
-    return Api(Services(products, devices, groups), clock=clock)
+async def api(
+    products: ProductService, devices: DeviceService, groups: GroupService, clock: FakeClock
+) -> AsyncIterator[Api]:
+    async with sdk_api(Services(products, devices, groups), clock) as api:
+        yield api
 
 
 Xml = Callable[..., Awaitable[ET.Element]]

@@ -8,6 +8,7 @@ import pytest
 import thingplane.files.operations  # noqa: F401 - registers the operations
 from tests.common.api import Api
 from tests.common.clock import FakeClock
+from tests.common.sdk_api import sdk_api
 from thingplane.bus import LocalBus
 from thingplane.cloud import Services
 from thingplane.devices.service import Device, DeviceService
@@ -77,10 +78,11 @@ async def device(devices: DeviceService, product: Product) -> Device:
 
 
 @pytest.fixture
-def api(
+async def api(
     *, products: ProductService, devices: DeviceService, files: FileService, downloads: Downloads, clock: FakeClock
-) -> Api:
-    return Api(Services(products, devices, files, downloads), clock=clock)
+) -> AsyncIterator[Api]:
+    async with sdk_api(Services(products, devices, files, downloads), clock) as api:
+        yield api
 
 
 async def upload(files: FileService, device: Device, name: str, content: bytes = b"content") -> DeviceFile:

@@ -11,6 +11,7 @@ import thingplane.groups.operations.queries
 import thingplane.groups.operations.tags  # noqa: F401 - registers the operations
 from tests.common.api import Api
 from tests.common.clock import FakeClock
+from tests.common.sdk_api import sdk_api
 from thingplane.bus import LocalBus
 from thingplane.cloud import Services
 from thingplane.devices.service import Device, DeviceService
@@ -74,5 +75,8 @@ def register(devices: DeviceService, product: Product) -> Register:
 
 
 @pytest.fixture
-def api(products: ProductService, devices: DeviceService, groups: GroupService, clock: FakeClock) -> Api:
-    return Api(Services(products, devices, groups), clock=clock)
+async def api(
+    products: ProductService, devices: DeviceService, groups: GroupService, clock: FakeClock
+) -> AsyncIterator[Api]:
+    async with sdk_api(Services(products, devices, groups), clock) as api:
+        yield api

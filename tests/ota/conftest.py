@@ -7,6 +7,7 @@ import pytest
 import thingplane.ota.operations.versions  # noqa: F401 - registers the operations
 from tests.common.api import Api
 from tests.common.clock import FakeClock
+from tests.common.sdk_api import sdk_api
 from thingplane.bus import LocalBus
 from thingplane.cloud import Services
 from thingplane.devices.service import Device, DeviceService
@@ -51,5 +52,8 @@ async def device(devices: DeviceService, product: Product) -> Device:
 
 
 @pytest.fixture
-def api(products: ProductService, devices: DeviceService, versions: OtaVersionService, clock: FakeClock) -> Api:
-    return Api(Services(products, devices, versions), clock=clock)
+async def api(
+    products: ProductService, devices: DeviceService, versions: OtaVersionService, clock: FakeClock
+) -> AsyncIterator[Api]:
+    async with sdk_api(Services(products, devices, versions), clock) as api:
+        yield api

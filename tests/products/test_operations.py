@@ -1,6 +1,6 @@
 """The product operations through the whole cloud API, on both databases."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.common.api import Api
 from tests.common.clock import FakeClock
+from tests.common.sdk_api import sdk_api
 from thingplane.cloud import Services
 from thingplane.cloud.client import CallError
 from thingplane.products.operations import changes, creation, queries, tags  # noqa: F401 - registers the operations
@@ -19,8 +20,9 @@ SENIOR = {"AliyunCommodityCode": "iothub_senior", "DataFormat": 1}
 
 
 @pytest.fixture
-def api(products: ProductService, clock: FakeClock) -> Api:
-    return Api(Services(products), clock=clock)
+async def api(products: ProductService, clock: FakeClock) -> AsyncIterator[Api]:
+    async with sdk_api(Services(products), clock) as api:
+        yield api
 
 
 async def code(api: Api, action: str, /, **parameters: Any) -> str:

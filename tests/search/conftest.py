@@ -8,6 +8,7 @@ import pytest
 import thingplane.search.operations  # noqa: F401 - registers the operations
 from tests.common.api import Api
 from tests.common.clock import FakeClock
+from tests.common.sdk_api import sdk_api
 from thingplane.bus import LocalBus
 from thingplane.cloud import Services
 from thingplane.devices.service import Device, DeviceService
@@ -128,5 +129,8 @@ def fleet(database: Database, clock: FakeClock, devices: DeviceService, product:
 
 
 @pytest.fixture
-def search(database: Database, clock: FakeClock, products: ProductService, devices: DeviceService) -> Search:
-    return Search(Api(Services(products, devices, DeviceSearch(database, products, devices)), clock=clock))
+async def search(
+    database: Database, clock: FakeClock, products: ProductService, devices: DeviceService
+) -> AsyncIterator[Search]:
+    async with sdk_api(Services(products, devices, DeviceSearch(database, products, devices)), clock) as api:
+        yield Search(api)

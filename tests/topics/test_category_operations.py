@@ -1,11 +1,13 @@
 """The topic category operations through the whole cloud API, on both databases."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.common.api import Api
 from tests.common.clock import FakeClock
+from tests.common.sdk_api import sdk_api
 from thingplane.cloud import Services
 from thingplane.cloud.client import CallError
 from thingplane.products.service import Product, ProductService
@@ -16,8 +18,9 @@ SUBMIT = {"TopicShortName": "submit", "Operation": "PUB"}
 
 
 @pytest.fixture
-def api(products: ProductService, topics: TopicService, clock: FakeClock) -> Api:
-    return Api(Services(products, topics), clock=clock)
+async def api(products: ProductService, topics: TopicService, clock: FakeClock) -> AsyncIterator[Api]:
+    async with sdk_api(Services(products, topics), clock) as api:
+        yield api
 
 
 async def code(api: Api, action: str, /, **parameters: Any) -> str:

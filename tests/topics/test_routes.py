@@ -11,6 +11,7 @@ import thingplane.topics.operations.routes  # noqa: F401 - registers the operati
 from tests.common.api import Api
 from tests.common.clock import FakeClock
 from tests.common.downlink import RecordingDownlink
+from tests.common.sdk_api import sdk_api
 from tests.common.xml import call_xml
 from tests.devices.marks import one_database
 from thingplane.alink import Uplink
@@ -104,12 +105,12 @@ async def world(
     topics: TopicService,
     product: Product,
     clock: FakeClock,
-) -> World:
-    api = Api(Services(products, devices, topics, routes), clock=clock)
-    world = World(api, devices, routes, product)
-    await world.add("talker")
-    await world.add("listener", active=False)
-    return world
+) -> AsyncIterator[World]:
+    async with sdk_api(Services(products, devices, topics, routes), clock) as api:
+        world = World(api, devices, routes, product)
+        await world.add("talker")
+        await world.add("listener", active=False)
+        yield world
 
 
 @pytest.mark.parametrize("name", NAMES)

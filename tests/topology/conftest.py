@@ -10,6 +10,7 @@ import thingplane.topology.operations.queries  # noqa: F401 - registers the oper
 from tests.common.api import Api
 from tests.common.clock import FakeClock
 from tests.common.downlink import RecordingDownlink
+from tests.common.sdk_api import sdk_api
 from thingplane.bus import LocalBus
 from thingplane.cloud import Services
 from thingplane.devices.service import Device, DeviceService
@@ -103,7 +104,7 @@ def register(devices: DeviceService, product: Product) -> Register:
 
 
 @pytest.fixture
-def api(
+async def api(
     *,
     products: ProductService,
     devices: DeviceService,
@@ -111,5 +112,6 @@ def api(
     notices: TopologyNotices,
     versions: OtaVersionService,
     clock: FakeClock,
-) -> Api:
-    return Api(Services(products, devices, topology, notices, versions), clock=clock)
+) -> AsyncIterator[Api]:
+    async with sdk_api(Services(products, devices, topology, notices, versions), clock) as api:
+        yield api
