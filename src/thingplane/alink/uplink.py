@@ -57,6 +57,8 @@ class Uplink(msgspec.Struct, eq=False, gc=False):
     """MQTT 5 reason code of its acknowledgement; for the transport."""
     waiting: bool = False
     """Whether a coroutine still handles it; for the transport."""
+    properties: dict[str, object] | None = None
+    """MQTT 5 properties of the publish, named as in ``bus.DownlinkMessage``, with ``expiry`` in seconds; None without."""
 
     def __repr__(self) -> str:
         # Payloads are nobody's business in logs and tracebacks.

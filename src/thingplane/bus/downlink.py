@@ -28,7 +28,8 @@ class DownlinkMessage(msgspec.Struct, frozen=True, kw_only=True):
     expiry: int | None = None
     """Seconds after which a message that is still waiting is dropped (MQTT 5 message expiry interval)."""
     properties: dict[str, object] = {}
-    """MQTT 5 properties by name: content_type, response_topic, correlation_data, payload_format, user (pairs)."""
+    """MQTT 5 properties by name: content_type, response_topic, correlation_data, payload_format, topic_alias (for
+    clients that take it), user (pairs)."""
     needs_subscription: bool = False
     """True for custom topics: a device that did not subscribe does not get the message. System topics need none."""
 

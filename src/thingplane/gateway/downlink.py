@@ -1,16 +1,16 @@
 """Messages to devices: delivery by session, and requests that wait for an answer."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from thingplane import ids
 from thingplane.bus import ConnectionLostError, DeviceOfflineError, DownlinkMessage, RequestTimeoutError
 from thingplane.gateway.metrics import Counters
+from thingplane.gateway.publish_properties import publish_properties
 from thingplane.gateway.registry import Registry
 from thingplane.gateway.sessions import Sessions, subscribed
 from thingplane.gateway.settings import GatewaySettings
-from thingplane.mqtt import Broker, Delivery, Message, Properties, Session
+from thingplane.mqtt import Broker, Delivery, Message, Session
 
 
 class GatewayDownlink:
@@ -62,7 +62,8 @@ class GatewayDownlink:
             message.topic,
             message.payload,
             min(message.qos, 1),
-            properties=_properties(message.properties),
+            retain=message.retain,
+            properties=publish_properties(message.properties),
             expires_at=None if seconds is None else self._broker.now + seconds,
             tag=ids.message_id() if kept else None,
         )
@@ -113,16 +114,3 @@ class GatewayDownlink:
         for future in self._requests.get(device_id, {}).values():
             if not future.done():
                 future.set_exception(ConnectionLostError())
-
-
-def _properties(given: Mapping[str, Any]) -> Properties | None:
-    """Translate the properties of a ``DownlinkMessage``."""
-    if not given:
-        return None
-    return Properties(
-        payload_format_indicator=given.get("payload_format"),
-        content_type=given.get("content_type"),
-        response_topic=given.get("response_topic"),
-        correlation_data=given.get("correlation_data"),
-        user_properties=[(key, value) for key, value in given.get("user", ())],
-    )

@@ -12,6 +12,7 @@ from thingplane.clock import Clock
 from thingplane.devices.service import DeviceDeleted, DeviceDisabled, DeviceReset
 from thingplane.gateway.admission import Admission
 from thingplane.gateway.downlink import GatewayDownlink
+from thingplane.gateway.entrance import Entrance
 from thingplane.gateway.hub import Hub
 from thingplane.gateway.journal import Journal
 from thingplane.gateway.listener import listen
@@ -87,6 +88,8 @@ class Gateway:
         self.downlink = GatewayDownlink(self._sessions, self._registry, self._counters, settings)
         """Sends to devices."""
         self._uplinks = Uplinks(table, topics, commit, clock, self._counters, settings, self.downlink.resolve)
+        self.entrance = Entrance(self._uplinks, commit, settings)
+        """Takes messages that come by other transports."""
         self._admission = Admission(devices, topics, self._sessions, self._registry)
         policy = PlatformPolicy(
             settings, self._admission, self._sessions, self._registry, topics, self._uplinks.publish

@@ -1,16 +1,16 @@
-"""The way of a device's message from the MQTT core to the slice that handles it (hot path)."""
+"""The way of a device's message from its transport to the slice that handles it (hot path)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Protocol, cast
 
 import structlog
 
 from thingplane.alink import Code, HandlerTable, Uplink, raw, read_request
 from thingplane.clock import Clock
-from thingplane.gateway.connection import Connection
 from thingplane.gateway.metrics import Counters
 from thingplane.gateway.ports import ConnectingDevice, TopicPermissions, Topics
+from thingplane.gateway.publish_properties import application_properties
 from thingplane.gateway.settings import MAX_PAYLOAD, GatewaySettings
 from thingplane.gateway.topics import family_of, is_custom_size
 from thingplane.mqtt import Link, ReasonCode
@@ -24,6 +24,23 @@ _SCRIPT_SUFFIX = "?_sn=default"
 
 Resolve = Callable[[int, int, bytes], bool]
 CustomHandler = Callable[[Uplink], Awaitable[None] | None]
+
+
+class Sender(Protocol):
+    """What a message comes from: an MQTT connection, or a visit through the entrance of other transports."""
+
+    device: ConnectingDevice | None
+    identity: str
+    prefix: str
+    turn: list[Uplink]
+    second: int
+    publishes: int
+
+    def settled(self, uplink: Uplink) -> None:
+        """Take note that a message that waited is handled and durable."""
+
+    def failed(self, error: BaseException) -> None:
+        """Take note that messages could not be stored."""
 
 
 def _ignore(_uplink: Uplink) -> None:
@@ -69,15 +86,18 @@ class Uplinks:
         table.add("rrpc/response/+", self._rrpc_response)
 
     def publish(self, link: Link, packet: Publish) -> None:
-        """Handle one message; its answer leaves with those of the loop turn, after the commit."""
-        self._counters.publishes += 1
-        # cast() would cost a call.
-        connection: Connection = link.context  # type: ignore[assignment]
-        device: ConnectingDevice = connection.device  # type: ignore[assignment]
-        topic = packet.topic
+        """Handle one message of an MQTT connection; its answer leaves with those of the loop turn, after the commit."""
         if len(packet.payload) > MAX_PAYLOAD:
             link.close(ReasonCode.PACKET_TOO_LARGE, "payload")
             return
+        # cast() would cost a call.
+        self.take(link.context, packet)  # type: ignore[arg-type]
+
+    def take(self, connection: Sender, packet: Publish) -> None:
+        """Handle one message of an admitted device; the sender's ``turn`` then has its uplink."""
+        self._counters.publishes += 1
+        device: ConnectingDevice = connection.device  # type: ignore[assignment]
+        topic = packet.topic
         if self._rate and self._is_too_fast(connection):
             self._drop(connection, packet, "rate", ReasonCode.QUOTA_EXCEEDED)
             return
@@ -99,6 +119,7 @@ class Uplinks:
             qos=packet.qos,
             reply_tail=route.reply_tail,
             origin=packet,
+            properties=None if packet.properties is None else application_properties(packet.properties),
         )
         connection.turn.append(uplink)
         try:
@@ -111,7 +132,7 @@ class Uplinks:
 
     # Topics outside /sys
 
-    def _other(self, connection: Connection, device: ConnectingDevice, packet: Publish) -> None:
+    def _other(self, connection: Sender, device: ConnectingDevice, packet: Publish) -> None:
         topic = packet.topic
         identity = connection.identity
         if topic.startswith(identity + "/"):
@@ -145,9 +166,18 @@ class Uplinks:
         self._deny(connection, packet)
 
     def _uplink(self, device: ConnectingDevice, packet: Publish, topic: str, capture: str = "") -> Uplink:
-        return Uplink(device, topic, capture, packet.payload, self._now(), qos=packet.qos, origin=packet)
+        return Uplink(
+            device,
+            topic,
+            capture,
+            packet.payload,
+            self._now(),
+            qos=packet.qos,
+            origin=packet,
+            properties=None if packet.properties is None else application_properties(packet.properties),
+        )
 
-    def _call(self, connection: Connection, uplink: Uplink, handler: CustomHandler) -> None:
+    def _call(self, connection: Sender, uplink: Uplink, handler: CustomHandler) -> None:
         try:
             pending = handler(uplink)
             if pending is not None:
@@ -155,7 +185,7 @@ class Uplinks:
         except Exception:  # noqa: BLE001 - as above
             self._handler_failed(uplink)
 
-    def _custom(self, connection: Connection, uplink: Uplink, permissions: TopicPermissions) -> Awaitable[None] | None:
+    def _custom(self, connection: Sender, uplink: Uplink, permissions: TopicPermissions) -> Awaitable[None] | None:
         if is_custom_size(uplink.topic) and permissions.may_publish(uplink.topic[len(connection.identity) + 1 :]):
             self._counters.custom += 1
             return self.on_custom_message(uplink)
@@ -163,7 +193,7 @@ class Uplinks:
         self._log_denied(connection, uplink.topic)
         return None
 
-    async def _custom_later(self, connection: Connection, uplink: Uplink) -> None:
+    async def _custom_later(self, connection: Sender, uplink: Uplink) -> None:
         pending = self._custom(connection, uplink, await self._topics.permissions(uplink.device.product_id))
         if pending is not None:
             await pending
@@ -179,7 +209,7 @@ class Uplinks:
 
     # What is not handled
 
-    def _undefined(self, connection: Connection, device: ConnectingDevice, packet: Publish) -> None:
+    def _undefined(self, connection: Sender, device: ConnectingDevice, packet: Publish) -> None:
         """Answer a message on a system topic that nobody handles, where the answer has a topic."""
         topic = packet.topic
         self._counters.dropped["undefined topic"] += 1
@@ -194,17 +224,17 @@ class Uplinks:
             uplink.replies.clear()
             uplink.reply(Code.TOPIC_PARSE_ERROR)
 
-    def _deny(self, connection: Connection, packet: Publish) -> None:
+    def _deny(self, connection: Sender, packet: Publish) -> None:
         self._log_denied(connection, packet.topic)
         self._drop(connection, packet, None, ReasonCode.NOT_AUTHORIZED)
 
-    def _log_denied(self, connection: Connection, topic: str) -> None:
+    def _log_denied(self, connection: Sender, topic: str) -> None:
         self._counters.dropped["not permitted"] += 1
         _log.info(
             "publish not permitted", code=int(Code.TOPIC_NOT_PERMITTED), device=connection.identity, topic=topic[:256]
         )
 
-    def _drop(self, connection: Connection, packet: Publish, reason: str | None, code: int) -> None:
+    def _drop(self, connection: Sender, packet: Publish, reason: str | None, code: int) -> None:
         """Acknowledge a message without handling it, so that the device does not send it again."""
         if reason is not None:
             self._counters.dropped[reason] += 1
@@ -212,7 +242,7 @@ class Uplinks:
         uplink.refusal = code
         connection.turn.append(uplink)
 
-    def _is_too_fast(self, connection: Connection) -> bool:
+    def _is_too_fast(self, connection: Sender) -> bool:
         second = int(self._monotonic())
         if connection.second != second:
             connection.second = second
@@ -222,13 +252,13 @@ class Uplinks:
 
     # Handlers that wait
 
-    def _wait(self, connection: Connection, uplink: Uplink, pending: Awaitable[None]) -> None:
+    def _wait(self, connection: Sender, uplink: Uplink, pending: Awaitable[None]) -> None:
         uplink.waiting = True
         task = asyncio.get_running_loop().create_task(self._finish(connection, uplink, pending))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _finish(self, connection: Connection, uplink: Uplink, pending: Awaitable[None]) -> None:
+    async def _finish(self, connection: Sender, uplink: Uplink, pending: Awaitable[None]) -> None:
         try:
             await pending
         except Exception:  # noqa: BLE001 - as above

@@ -230,7 +230,8 @@ class ServerConnection(Outgoing):
         if properties is not None:
             self._peer_limit = properties.maximum_packet_size
             self.receive_maximum = properties.receive_maximum or 0xFFFF
-            self._aliases_out_maximum = min(properties.topic_alias_maximum or 0, self._capabilities.topic_aliases_out)
+            self._peer_aliases = properties.topic_alias_maximum or 0
+            self._aliases_out_maximum = min(self._peer_aliases, self._capabilities.topic_aliases_out)
             self._authentication = properties.authentication_method is not None
         self._limit = self._capabilities.max_packet_size
         self._state = _State.DECIDING

@@ -20,6 +20,7 @@ class Outgoing:
         "_aliases_out",
         "_aliases_out_maximum",
         "_out",
+        "_peer_aliases",
         "_peer_limit",
         "_pending_qos_1",
         "_pending_qos_2",
@@ -32,6 +33,7 @@ class Outgoing:
         self.receive_maximum = 0xFFFF
         self._out: list[bytes] = []
         self._peer_limit: int | None = None  # bytes of an outbound packet
+        self._peer_aliases = 0  # topic aliases the client takes
         self._pending_qos_1 = 0  # inbound messages without an answer
         self._pending_qos_2: dict[int, None] = {}
         self._aliases_out: dict[str, int] = {}
@@ -105,26 +107,51 @@ class Outgoing:
         dup: bool = False,
         packet_id: int = 0,
         properties: bytes = b"",
+        alias: int = 0,
     ) -> bool:
-        """Send a message; `properties` encoded without their length. False when too large for the client."""
+        """Send a message; False when it is too large for the client.
+
+        Args:
+            topic: topic name.
+            payload: application payload.
+            qos: 0 to 2.
+            retain: RETAIN flag.
+            dup: DUP flag.
+            packet_id: for QoS 1 and 2.
+            properties: encoded without their length.
+            alias: topic alias that the publisher wants, 0 for none; ignored when the client takes no such alias.
+        """
         raw = topic.encode()
         first = 0x30 | qos << 1 | retain | dup << 3
         if self.version != MQTT_5:
             self._out.append(encode_publish(first, raw, payload, packet_id, None))
             return True
-        alias = 0
-        if self._aliases_out_maximum:
+        if alias:
+            alias, raw = self._wanted_alias(topic, alias, raw)
+        elif self._aliases_out_maximum:
             alias = self._aliases_out.get(topic, 0)
             if alias:
                 raw = b""
             elif len(self._aliases_out) < self._aliases_out_maximum:
                 alias = len(self._aliases_out) + 1
-            if alias:
-                properties += b"\x23" + alias.to_bytes(2, "big")
+        if alias:
+            properties += b"\x23" + alias.to_bytes(2, "big")
         encoded = encode_publish(first, raw, payload, packet_id, properties)
         if self._peer_limit is not None and len(encoded) > self._peer_limit:
             return False
         if alias and raw:
-            self._aliases_out[topic] = alias
+            self._define(topic, alias)
         self._out.append(encoded)
         return True
+
+    def _wanted_alias(self, topic: str, alias: int, raw: bytes) -> tuple[int, bytes]:
+        """Return the alias to send, 0 for none, and the topic to send with it."""
+        if alias > self._peer_aliases:
+            return 0, raw
+        return alias, b"" if self._aliases_out.get(topic) == alias else raw
+
+    def _define(self, topic: str, alias: int) -> None:
+        """Take note of what an alias means from now on (3.3.2.3.4)."""
+        for other in [known for known, number in self._aliases_out.items() if number == alias]:
+            del self._aliases_out[other]
+        self._aliases_out[topic] = alias
