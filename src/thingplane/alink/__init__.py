@@ -3,6 +3,7 @@
 from thingplane.alink.codes import MESSAGES, Code
 from thingplane.alink.envelope import read_request
 from thingplane.alink.handlers import Handler, HandlerTable, Route, discover, raw
+from thingplane.alink.signature import SignedItem, is_signed, read_signed_item, signature
 from thingplane.alink.uplink import Identity, Uplink, method_of, reply_tail
 
 __all__ = [
@@ -12,10 +13,14 @@ __all__ = [
     "HandlerTable",
     "Identity",
     "Route",
+    "SignedItem",
     "Uplink",
     "discover",
+    "is_signed",
     "method_of",
     "raw",
     "read_request",
+    "read_signed_item",
     "reply_tail",
+    "signature",
 ]

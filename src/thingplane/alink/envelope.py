@@ -23,7 +23,7 @@ def read_request(uplink: Uplink, method: bytes) -> bool:
 
     Args:
         uplink: a message whose payload should be an Alink request.
-        method: JSON text of the method that belongs to the topic.
+        method: JSON text of the method that belongs to the topic; empty when none does.
 
     Returns:
         True, or False when it is no request that could be handled; then the uplink has its reply: 6207 if the payload
@@ -41,7 +41,7 @@ def read_request(uplink: Uplink, method: bytes) -> bool:
         if params[:1] not in {b"{", b"["}:
             params = _params(params)
         sent = bytes(envelope.method)
-        if not sent or sent == method or _same_text(sent, method):
+        if not sent or not method or sent == method or _same_text(sent, method):
             uplink.params = params
             return True
     except (msgspec.ValidationError, _NotParamsError):

@@ -25,8 +25,10 @@ class TopologyChanged(msgspec.Struct, frozen=True, kw_only=True):
     gateway_product_key: str
     gateway_name: str
     sub_devices: tuple[SubDevice, ...]
-    by_gateway: bool
+    by_gateway: bool = False
     """Whether the gateway itself asked for it: then it needs no notice."""
+    deleted: bool = False
+    """Whether the sub-devices themselves are gone."""
     at: int
     """Epoch milliseconds of the change."""
 

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from thingplane.alink import is_signed, signature
 from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.devices.errors import NOT_EXISTED_DEVICE
@@ -14,13 +15,13 @@ from thingplane.devices.service import Device, DeviceDeleted, DeviceReset, Devic
 from thingplane.storage.database import Database
 from thingplane.topology import errors
 from thingplane.topology.events import SubDevice, TopologyChanged, sub_device
-from thingplane.topology.signature import is_signed, signature
+from thingplane.topology.owners import Owners
 from thingplane.topology.tables import topology_locks, topology_relations
 
 __all__ = ["GATEWAY", "SubDevice", "TopologyChanged", "TopologyService", "is_signed", "signature"]
 
-MAX_SUB_DEVICES: Final = 1500
-"""Sub-devices of a gateway (device-protocol reference, 4.3)."""
+MAX_SUB_DEVICES: Final = 2000
+"""Sub-devices of a gateway (device-protocol reference, 12: the newest figure)."""
 GATEWAY: Final = 1
 """Node type of gateways."""
 
@@ -54,6 +55,7 @@ class TopologyService:
         self._clock = clock
         self._bus = bus
         self._devices = devices
+        self._owners = Owners(database, bus)
         self._leaving: dict[int, dict[str, Any]] = {}
         devices.on_delete.append(self._leave)
         devices.on_reset.append(self._reset)
@@ -64,9 +66,13 @@ class TopologyService:
 
     async def gateway_of(self, device_id: int) -> Device | None:
         """Return the gateway that a device is attached to, or None."""
-        async with self._database.read() as connection:
-            gateway_id = await connection.scalar(select(_gateway).where(_sub_device == device_id))
+        gateway_id = (await self._owners.of([device_id])).get(device_id)
         return None if gateway_id is None else await self._devices.by_id(gateway_id)
+
+    async def attached(self, gateway_id: int, device_ids: Iterable[int]) -> set[int]:
+        """Return which devices are sub-devices of a gateway, by their keys."""
+        owners = await self._owners.of(device_ids)
+        return {device_id for device_id, owner in owners.items() if owner == gateway_id}
 
     async def sub_devices(self, gateway: Device) -> list[Device]:
         """Return all sub-devices of a gateway, in the order in which they were attached."""
@@ -134,7 +140,7 @@ class TopologyService:
             if device_id in attached:
                 moved.setdefault(attached[device_id], []).append(wanted[device_id])
         for former in await self._devices.several_by_id(list(moved)):
-            self._publish("delete", former, moved[former.id], by_gateway=False)
+            self._publish("delete", former, moved[former.id])
         self._publish("add", gateway, [wanted[device_id] for device_id in new], by_gateway=by_gateway)
 
     async def remove(self, gateway: Device, sub_devices: Sequence[Device], *, by_gateway: bool = False) -> list[Device]:
@@ -162,7 +168,7 @@ class TopologyService:
     # Telling.
 
     def _publish(
-        self, action: Literal["add", "delete"], gateway: Device, devices: Sequence[Device], *, by_gateway: bool
+        self, action: Literal["add", "delete"], gateway: Device, devices: Sequence[Device], *, by_gateway: bool = False
     ) -> None:
         if devices:
             self._bus.publish(
@@ -205,7 +211,8 @@ class TopologyService:
         if left is not None:
             gone = SubDevice(event.device_id, left.pop("iot_id"), event.product_key, event.name)
             at = self._clock.now_ms()
-            self._bus.publish(TopologyChanged(action="delete", sub_devices=(gone,), by_gateway=False, at=at, **left))
+            deleted = isinstance(event, DeviceDeleted)
+            self._bus.publish(TopologyChanged(action="delete", sub_devices=(gone,), deleted=deleted, at=at, **left))
 
 
 def _check_nodes(gateway: Device, sub_devices: Iterable[Device]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from thingplane.topology.service import is_signed, signature
+from thingplane.alink import is_signed, signature
 
 METER = {"productKey": "a1SubProd01", "deviceName": "meter-7", "clientId": "a1SubProd01&meter-7"}
 SECRET = "fedcba9876543210fedcba9876543210"  # made up for the worked examples
