@@ -34,6 +34,80 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("subscriber_id", "block", name=op.f("pk_forwarding_waiting")),
     )
     op.create_table(
+        "ota_leases",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("holder", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_ota_leases")),
+    )
+    op.create_table(
+        "ota_upload_secrets",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("secret", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ota_upload_secrets")),
+    )
+    op.create_table(
+        "ota_uploads",
+        sa.Column("key", sa.String(length=128), nullable=False),
+        sa.Column("instance_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("blob", sa.String(length=64), nullable=True),
+        sa.Column("size", sa.BigInteger(), nullable=True),
+        sa.Column("md5", sa.String(length=32), nullable=True),
+        sa.Column("sha256", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_ota_uploads")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("ota_uploads", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_ota_uploads_created_at"), ["created_at"], unique=False)
+
+    op.create_table(
+        "ota_modules",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("product_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("name_key", sa.String(length=64), nullable=False),
+        sa.Column("alias", sa.String(length=64), nullable=True),
+        sa.Column("description", sa.String(length=100), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("modified_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["products.id"], name=op.f("fk_ota_modules_product_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ota_modules")),
+        sa.UniqueConstraint("product_id", "name_key", name=op.f("uq_ota_modules_product_id_name_key")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "ota_packages",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("firmware_id", sa.String(length=32), nullable=False),
+        sa.Column("instance_id", sa.BigInteger(), nullable=False),
+        sa.Column("product_id", sa.BigInteger(), nullable=True),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.String(length=64), nullable=False),
+        sa.Column("src_version", sa.String(length=64), nullable=True),
+        sa.Column("module", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.SmallInteger(), nullable=False),
+        sa.Column("sign_method", sa.String(length=8), nullable=False),
+        sa.Column("description", sa.String(length=100), nullable=True),
+        sa.Column("udi", sa.Text(), nullable=True),
+        sa.Column("status", sa.SmallInteger(), nullable=False),
+        sa.Column("multi", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("modified_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["product_id"], ["products.id"], name=op.f("fk_ota_packages_product_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ota_packages")),
+        sa.UniqueConstraint("firmware_id", name=op.f("uq_ota_packages_firmware_id")),
+        sa.UniqueConstraint("instance_id", "name", name=op.f("uq_ota_packages_instance_id_name")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("ota_packages", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_ota_packages_instance_id_id"), ["instance_id", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_ota_packages_product_id_id"), ["product_id", "id"], unique=False)
+
+    op.create_table(
         "device_sdk_information",
         sa.Column("device_id", sa.BigInteger(), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
@@ -44,3 +118,115 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device_id", "key", name=op.f("pk_device_sdk_information")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "ota_jobs",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("job_id", sa.String(length=32), nullable=False),
+        sa.Column("instance_id", sa.BigInteger(), nullable=False),
+        sa.Column("product_id", sa.BigInteger(), nullable=False),
+        sa.Column("package_id", sa.BigInteger(), nullable=False),
+        sa.Column("module", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("selection", sa.String(length=8), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("strategy", sa.Text(), nullable=False),
+        sa.Column("targets", sa.Text(), nullable=True),
+        sa.Column("building", sa.Boolean(), nullable=False),
+        sa.Column("cursor", sa.BigInteger(), nullable=False),
+        sa.Column("remaining", sa.BigInteger(), nullable=True),
+        sa.Column("schedule_at", sa.BigInteger(), nullable=True),
+        sa.Column("finish_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("modified_at", sa.BigInteger(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["package_id"], ["ota_packages.id"], name=op.f("fk_ota_jobs_package_id")),
+        sa.ForeignKeyConstraint(["product_id"], ["products.id"], name=op.f("fk_ota_jobs_product_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ota_jobs")),
+        sa.UniqueConstraint("job_id", name=op.f("uq_ota_jobs_job_id")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("ota_jobs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_ota_jobs_package_id_id"), ["package_id", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_ota_jobs_product_id"), ["product_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_ota_jobs_status"), ["status"], unique=False)
+
+    op.create_table(
+        "ota_package_files",
+        sa.Column("package_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("blob", sa.String(length=64), nullable=False),
+        sa.Column("md5", sa.String(length=32), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["package_id"], ["ota_packages.id"], name=op.f("fk_ota_package_files_package_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("package_id", "number", name=op.f("pk_ota_package_files")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("ota_package_files", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_ota_package_files_blob"), ["blob"], unique=False)
+
+    op.create_table(
+        "ota_job_counts",
+        sa.Column("job_id", sa.BigInteger(), nullable=False),
+        sa.Column("confirm", sa.BigInteger(), nullable=False),
+        sa.Column("queued", sa.BigInteger(), nullable=False),
+        sa.Column("notified", sa.BigInteger(), nullable=False),
+        sa.Column("in_progress", sa.BigInteger(), nullable=False),
+        sa.Column("succeeded", sa.BigInteger(), nullable=False),
+        sa.Column("failed", sa.BigInteger(), nullable=False),
+        sa.Column("canceled", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["ota_jobs.id"], name=op.f("fk_ota_job_counts_job_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("job_id", name=op.f("pk_ota_job_counts")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "ota_tasks",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("job_id", sa.BigInteger(), nullable=False),
+        sa.Column("device_id", sa.BigInteger(), nullable=False),
+        sa.Column("package_id", sa.BigInteger(), nullable=False),
+        sa.Column("module", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.SmallInteger(), nullable=False),
+        sa.Column("source", sa.String(length=64), nullable=True),
+        sa.Column("progress", sa.SmallInteger(), nullable=False),
+        sa.Column("reason", sa.String(length=512), nullable=False),
+        sa.Column("retries", sa.Integer(), nullable=False),
+        sa.Column("retry_at", sa.BigInteger(), nullable=True),
+        sa.Column("deadline", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("modified_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name=op.f("fk_ota_tasks_device_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["job_id"], ["ota_jobs.id"], name=op.f("fk_ota_tasks_job_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ota_tasks")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("ota_tasks", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_ota_tasks_deadline",
+            ["deadline"],
+            unique=False,
+            sqlite_where=sa.text("deadline IS NOT NULL"),
+            postgresql_where=sa.text("deadline IS NOT NULL"),
+        )
+        batch_op.create_index(
+            batch_op.f("ix_ota_tasks_device_id_package_id_job_id"), ["device_id", "package_id", "job_id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_ota_tasks_job_id_state_id"), ["job_id", "state", "id"], unique=False)
+        batch_op.create_index(
+            "ix_ota_tasks_retry_at",
+            ["retry_at"],
+            unique=False,
+            sqlite_where=sa.text("retry_at IS NOT NULL"),
+            postgresql_where=sa.text("retry_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_ota_tasks_unfinished",
+            ["device_id"],
+            unique=False,
+            sqlite_where=sa.text("state <= 3"),
+            postgresql_where=sa.text("state <= 3"),
+        )

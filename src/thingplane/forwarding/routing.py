@@ -1,0 +1,78 @@
+"""Who a message is due to."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+from thingplane.forwarding.message import Kind
+
+_MAX_TOPICS: Final = 200_000
+"""Topics whose subscribers are remembered."""
+
+
+class Router(Protocol):
+    """Knows the subscribers of messages: subscriptions of products, rules."""
+
+    def subscribers(self, kind: Kind, product_id: int, topic: str) -> Iterable[int]:
+        """Return the subscribers that messages of this kind, product and topic are due to.
+
+        Fast and without side effects. The answer is remembered until ``Forwarder.routes_changed``.
+        """
+
+
+class Audience:
+    """Some subscribers together; there is one such object for each set of them."""
+
+    __slots__ = ("members", "number", "segment")
+
+    def __init__(self, members: tuple[int, ...]) -> None:
+        self.members = members
+        """Subscribers, ascending."""
+        self.segment = -1
+        """The segment of the log that has it written down; for the log."""
+        self.number = 0
+        """Its number there."""
+
+
+class Routes:
+    """Remembers what the routers answered."""
+
+    def __init__(self, is_enrolled: Callable[[int], bool]) -> None:
+        self._routers: list[Router] = []
+        self._is_enrolled = is_enrolled
+        self._by_topic: dict[str, Audience | None] = {}
+        self._audiences: dict[tuple[int, ...], Audience] = {}
+
+    def add(self, router: Router) -> None:
+        """Ask one more router."""
+        self._routers.append(router)
+        self.changed()
+
+    def changed(self) -> None:
+        """Forget all answers."""
+        self._by_topic = {}
+        self._audiences = {}
+
+    def find(self, kind: Kind, product_id: int, topic: str) -> Audience | None:
+        """Return who a message is due to; None: nobody."""
+        # A topic belongs to one kind and one product: it is enough of a key.
+        try:
+            return self._by_topic[topic]
+        except KeyError:
+            members: list[int] = []
+            for router in self._routers:
+                members.extend(router.subscribers(kind, product_id, topic))
+            audience = self.audience(members)
+            if len(self._by_topic) >= _MAX_TOPICS:
+                self._by_topic.clear()
+            self._by_topic[topic] = audience
+            return audience
+
+    def audience(self, members: Sequence[int]) -> Audience | None:
+        """Return these subscribers together, without those that are gone; None: nobody is left."""
+        wanted = tuple(sorted({member for member in members if self._is_enrolled(member)}))
+        if not wanted:
+            return None
+        audience = self._audiences.get(wanted)
+        if audience is None:
+            audience = self._audiences[wanted] = Audience(wanted)
+        return audience
