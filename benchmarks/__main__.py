@@ -13,6 +13,7 @@ from benchmarks.connections import connections
 from benchmarks.figures import COLUMNS, Figure
 from benchmarks.fleet import large
 from benchmarks.history import history
+from benchmarks.looping import looping
 from benchmarks.node import BenchmarkError, Fleet, prepare_fleet
 from benchmarks.posts import latency, posts
 from benchmarks.script_path import script_path
@@ -32,6 +33,7 @@ BENCHMARKS: Final[dict[str, Callable[[Fleet, int], Iterator[Figure]]]] = {
     "fleet": large,
     "validation": validation,
     "scripts": script_path,
+    "looping": looping,
 }
 
 

@@ -49,11 +49,14 @@ class _Result(NamedTuple):
     """Those of everything."""
 
 
-class _Device(asyncio.Protocol):
+class Device(asyncio.Protocol):
     """Posts as soon as the previous post has its reply."""
 
     def __init__(self, identity: Identity) -> None:
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.is_closed_loop = True
+        """Whether a reply makes it post again."""
+        self.posted = 0
         self.answered = 0
         self.fault = ""
         """What went wrong; empty while nothing has."""
@@ -61,7 +64,6 @@ class _Device(asyncio.Protocol):
         self._topic = f"/sys/{identity.product_key}/{identity.device_name}/thing/model/up_raw".encode()
         self._reader = wire.Reader()
         self._transport: asyncio.Transport | None = None
-        self._posted = 0
         self._stopped = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -80,16 +82,16 @@ class _Device(asyncio.Protocol):
                 else:
                     self.connected.set_result(None)
             elif packet.kind == wire.PUBLISH:
-                if packet.body[-5:] != self._posted.to_bytes(4, "big") + _ACCEPTED:
-                    self._fail(f"a wrong reply: {packet.body!r}")
                 self.answered += 1
-                if not self._stopped:
+                if packet.body[-5:] != self.answered.to_bytes(4, "big") + _ACCEPTED:
+                    self._fail(f"a wrong reply: {packet.body!r}")
+                if self.is_closed_loop and not self._stopped:
                     self.post()
 
     def post(self) -> None:
         """Post three properties with QoS 1."""
-        self._posted += 1
-        number = self._posted
+        self.posted += 1
+        number = self.posted
         payload = _POST.pack(number, number % 400, number % 100, number % 2)
         if self._transport is not None:
             self._transport.write(wire.publish(self._topic, payload, (number - 1) % 65535 + 1))
@@ -125,12 +127,12 @@ def script_path(fleet: Fleet, runs: int) -> Iterator[Figure]:
 
 async def _measure(node: Node) -> _Result:
     async with caller(node) as cloud:
-        identities = await _prepare(cloud)
+        identities = await raw_product(cloud, "bench_raw", SCRIPT, CONNECTIONS)
     address = urlsplit(node.ready.endpoints["mqtt"])
     loop = asyncio.get_running_loop()
-    devices: list[_Device] = []
+    devices: list[Device] = []
     for identity in identities:
-        _, device = await loop.create_connection(partial(_Device, identity), address.hostname or "", address.port or 0)
+        _, device = await loop.create_connection(partial(Device, identity), address.hostname or "", address.port or 0)
         devices.append(device)
     await asyncio.gather(*(device.connected for device in devices))
     for device in devices:
@@ -150,10 +152,11 @@ async def _measure(node: Node) -> _Result:
     return result
 
 
-async def _prepare(cloud: Caller) -> list[Identity]:
+async def raw_product(cloud: Caller, name: str, script: str, count: int) -> list[Identity]:
+    """Make a product of thermostats with a data format of their own, and return its devices."""
     product = await cloud.call(
         "CreateProduct",
-        ProductName="bench_raw",
+        ProductName=name,
         NodeType=0,
         DataFormat=0,
         NetType="WIFI",
@@ -163,16 +166,16 @@ async def _prepare(cloud: Caller) -> list[Identity]:
     model = msgspec.json.encode({"productKey": product_key, **THERMOSTAT}).decode()
     await cloud.call("CreateThingModel", ProductKey=product_key, ThingModelJson=model)
     await cloud.call("PublishThingModel", ProductKey=product_key)
-    await cloud.call("CreateThingScript", ProductKey=product_key, ScriptContent=SCRIPT, ScriptType="JavaScript")
+    await cloud.call("CreateThingScript", ProductKey=product_key, ScriptContent=script, ScriptType="JavaScript")
     identities = []
-    for number in range(CONNECTIONS):
+    for number in range(count):
         answer = await cloud.call("RegisterDevice", ProductKey=product_key, DeviceName=f"raw{number:04d}")
         data: dict[str, Any] = answer.body["Data"]
         identities.append(Identity(product_key, data["DeviceName"], data["DeviceSecret"]))
     return identities
 
 
-def _answered(devices: list[_Device]) -> int:
+def _answered(devices: list[Device]) -> int:
     return sum(device.answered for device in devices)
 
 
