@@ -16,8 +16,10 @@ from benchmarks.history import history
 from benchmarks.looping import looping
 from benchmarks.node import BenchmarkError, Fleet, prepare_fleet
 from benchmarks.posts import latency, posts
+from benchmarks.round_trips import round_trips
 from benchmarks.script_path import script_path
 from benchmarks.startup import startup
+from benchmarks.storm import storm
 from benchmarks.thing_model_check import validation
 from thingplane.cli.output import print_rows
 
@@ -34,6 +36,8 @@ BENCHMARKS: Final[dict[str, Callable[[Fleet, int], Iterator[Figure]]]] = {
     "validation": validation,
     "scripts": script_path,
     "looping": looping,
+    "storm": storm,
+    "rrpc": round_trips,
 }
 
 

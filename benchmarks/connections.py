@@ -13,8 +13,7 @@ from benchmarks.node import Fleet, Node
 from benchmarks.processes import cpu_seconds, memory
 from thingplane.simulator.load import Load
 
-TLS_CONNECTIONS: Final = 5_000
-"""Fewer than without TLS: a handshake costs the client as much as the server."""
+TLS_CONNECTIONS: Final = 10_000
 _SETTLE_S: Final = 1.0
 """Time for the database to learn who is online."""
 
