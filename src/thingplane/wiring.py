@@ -16,6 +16,7 @@ from thingplane.cloud.registry import discover as discover_operations
 from thingplane.credentials import Credentials
 from thingplane.desired.service import DesiredPropertyService
 from thingplane.devices.service import DeviceService
+from thingplane.files.block_uploads import BlockUploads
 from thingplane.files.downloads import PREFIX as BLOB_DOWNLOADS
 from thingplane.files.downloads import Downloads
 from thingplane.files.service import FileLimits, FileService
@@ -163,7 +164,7 @@ class Platform:
         self.downloads = Downloads(database, clock, blobs, lambda: self.script_downloads.base_url)
         self._run(self.downloads.start, _nothing)
         self._run(files.start, files.close)
-        self._services.add(files, self.downloads)
+        self._services.add(files, self.downloads, BlockUploads(database, files))
 
     def _things(self, series: TimeSeries, commits: GroupCommit) -> TelemetryService:
         """Thing models, and what devices report by them."""

@@ -1,6 +1,6 @@
 """Documented error codes of files, and why an upload is refused."""
 
-from enum import Enum
+from enum import Enum, IntEnum
 
 from thingplane.cloud import ErrorCode
 
@@ -24,3 +24,39 @@ class UploadRefusedError(Exception):
     def __init__(self, reason: Refusal) -> None:
         super().__init__(reason.value)
         self.reason = reason
+
+
+class BlockCode(IntEnum):
+    """Codes of files that come in blocks over MQTT (device-protocol reference, 8.6)."""
+
+    NOT_READABLE = 400
+    TOO_MANY_UPLOADS = 429
+    BAD_PARAMETER = 460
+    STORAGE_QUOTA = 6760
+    DEVICE_GONE = 6100
+    FILE_TOO_LARGE = 78117
+    BLOCK_TOO_LARGE = 78118
+    WRONG_OFFSET = 78119
+    BLOCK_TOO_SMALL = 78120
+    WRONG_BLOCK_CHECKSUM = 78121
+    NO_UPLOAD = 78122
+    FILE_EXISTS = 78123
+    FINISHED = 78124
+    WRONG_FILE_CHECKSUM = 78125
+    DUPLICATE = 78126
+    THROTTLED = 78127
+
+
+class BlockRefusedError(Exception):
+    """A request about a file that comes in blocks is refused; nothing has changed unless its code says so."""
+
+    def __init__(self, code: BlockCode, message: str) -> None:
+        """Say why.
+
+        Args:
+            code: for the device.
+            message: for whoever reads its log.
+        """
+        super().__init__(message)
+        self.code = code
+        self.message = message

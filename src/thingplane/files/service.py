@@ -3,8 +3,10 @@
 import asyncio
 import secrets
 import string
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import msgspec
 import structlog
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -20,7 +22,7 @@ from thingplane.files.file import DeviceFile
 from thingplane.files.garbage import Garbage
 from thingplane.files.limits import FileLimits
 from thingplane.files.tables import device_files, file_usage
-from thingplane.files.upload import Upload, check_name
+from thingplane.files.upload import Also, Upload, check_name
 from thingplane.storage.blobs import BlobStore
 from thingplane.storage.database import Database
 
@@ -29,7 +31,9 @@ __all__ = [
     "Downloads",
     "FileLimits",
     "FileService",
+    "Garbage",
     "Refusal",
+    "Room",
     "Upload",
     "UploadRefusedError",
 ]
@@ -41,6 +45,17 @@ _ALPHANUMERIC: Final = string.ascii_letters + string.digits
 _LIMITS: Final = FileLimits()
 
 _log = structlog.get_logger(__name__)
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """What another file of a device would find."""
+
+    exists: bool
+    """Whether there is one with its name."""
+    full: bool
+    """Whether the device has as many files as it may."""
+    bytes: int
+    """What the instance has room for, the file with its name not counted."""
 
 
 class FileService:
@@ -68,9 +83,12 @@ class FileService:
         """
         self._database = database
         self._clock = clock
-        self._devices = devices
+        self.clock = clock
+        self.devices = self._devices = devices
+        self.limits = self._limits = limits
+        self.on_sweep: list[Callable[[], Awaitable[None]]] = []
+        """Called from time to time, to delete what has expired."""
         self._blobs = blobs
-        self._limits = limits
         self._garbage = Garbage(database, clock, blobs)
         self._sweeping: asyncio.Task[None] | None = None
         self._sweep_now = asyncio.Event()
@@ -159,8 +177,12 @@ class FileService:
         """Tell whether an upload has taken too long: its content may be gone."""
         return self._clock.now_ms() >= upload.deadline
 
-    async def finish(self, upload: Upload) -> DeviceFile:
+    async def finish(self, upload: Upload, also: Also | None = None) -> DeviceFile:
         """List a file whose content is durable, in place of the one with its name; called by the upload itself.
+
+        Args:
+            upload: whose content is complete.
+            also: called in the same transaction.
 
         Raises:
             UploadRefusedError: there is no room for it, or meanwhile another file with its name, or it took too long.
@@ -199,6 +221,8 @@ class FileService:
             await _use(connection, device.instance_id, size - freed)
             created = await connection.execute(insert(device_files).values(values).returning(device_files.c.id))
             file = DeviceFile(id=created.scalar_one(), **values)
+            if also is not None:
+                await also(connection)
         if former is not None:
             await self._garbage.delete([former.blob])
         return file
@@ -223,6 +247,15 @@ class FileService:
     async def discard(self, blob: str) -> None:
         """Delete the content of an upload that does not become a file; called by the upload itself."""
         await self._garbage.delete([blob])
+
+    async def room(self, connection: AsyncConnection, device: Device, name: str) -> Room:
+        """Tell, in a transaction, what stands in the way of another file of a device."""
+        mine = device_files.c.device_id == device.id
+        former = await connection.scalar(select(device_files.c.size).where(mine, device_files.c.name == name))
+        count = (await connection.execute(select(func.count()).select_from(device_files).where(mine))).scalar_one()
+        used = await connection.scalar(select(file_usage.c.bytes).where(file_usage.c.instance_id == device.instance_id))
+        left = self._limits.instance_bytes - (used or 0) + (former or 0)
+        return Room(exists=former is not None, full=former is None and count >= self._limits.files, bytes=left)
 
     async def _find(self, device: Device, name: str) -> int | None:
         query = select(device_files.c.id).where(device_files.c.device_id == device.id, device_files.c.name == name)
@@ -251,6 +284,8 @@ class FileService:
                 pass
             self._sweep_now.clear()
             try:
+                for sweep in self.on_sweep:
+                    await sweep()
                 await self._garbage.sweep()
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("files could not be deleted, trying again later", error=str(error))

@@ -1,6 +1,6 @@
 """Tables of files. Times are epoch milliseconds, sizes bytes."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, String, Table, UniqueConstraint
 
 from thingplane.storage.database import BigId, metadata
 
@@ -43,3 +43,34 @@ download_secrets = Table(
     Column("secret", LargeBinary, nullable=False),
 )
 """One row: the key with which all nodes sign download URLs."""
+
+file_uploads = Table(
+    "file_uploads",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("upload_id", String(32), nullable=False, unique=True),
+    Column("device_id", BigInteger, ForeignKey("devices.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(100), nullable=False),
+    # Bytes that were announced; null when the device does not know.
+    Column("size", BigInteger),
+    Column("overwrite", Boolean, nullable=False),
+    # CRC-64 of the whole file as the device gave it.
+    Column("checksum", String(16)),
+    Column("init_uid", String(64)),
+    Column("received", BigInteger, nullable=False),
+    # A finished upload is remembered, so that what comes late can be told from what was never begun.
+    Column("finished", Boolean, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    sqlite_autoincrement=True,
+)
+"""Files that come in blocks over MQTT, and how far they are."""
+
+file_upload_blocks = Table(
+    "file_upload_blocks",
+    metadata,
+    Column("upload", BigInteger, ForeignKey("file_uploads.id", ondelete="CASCADE"), primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+"""Blocks of unfinished uploads. In the database, so that block and progress are durable in one transaction, and so that
+the next block may reach another node."""

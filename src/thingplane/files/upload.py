@@ -1,7 +1,10 @@
 """A file on its way from a device."""
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.cloud import BusinessError
 from thingplane.devices.service import Device
@@ -11,6 +14,8 @@ from thingplane.storage.blobs import BlobWriter
 
 if TYPE_CHECKING:
     from thingplane.files.service import FileService
+
+Also = Callable[[AsyncConnection], Awaitable[None]]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,99}", re.ASCII)
 
@@ -68,8 +73,11 @@ class Upload:
             raise UploadRefusedError(Refusal.TOO_LARGE)
         await self._writer.write(data)
 
-    async def finish(self) -> DeviceFile:
+    async def finish(self, also: Also | None = None) -> DeviceFile:
         """Make it a file of the device; it is durable when this returns.
+
+        Args:
+            also: called in the transaction that does it.
 
         Raises:
             UploadRefusedError: there is no room for it, or meanwhile another file with its name, or it took too long.
@@ -81,7 +89,7 @@ class Upload:
             raise UploadRefusedError(Refusal.EXPIRED)
         await self._writer.commit()
         try:
-            return await self._files.finish(self)
+            return await self._files.finish(self, also)
         except (UploadRefusedError, BusinessError):
             await self._files.discard(self.blob)
             raise
