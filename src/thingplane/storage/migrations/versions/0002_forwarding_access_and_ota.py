@@ -12,6 +12,17 @@ depends_on = None
 def upgrade() -> None:
     """Apply this revision."""
     op.create_table(
+        "device_authorities",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("instance_id", sa.BigInteger(), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("certificate", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_device_authorities")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_device_authorities_fingerprint")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "forwarding_progress",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
@@ -108,6 +119,27 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_ota_packages_product_id_id"), ["product_id", "id"], unique=False)
 
     op.create_table(
+        "device_certificates",
+        sa.Column("authority_id", sa.BigInteger(), nullable=False),
+        sa.Column("serial", sa.String(length=64), nullable=False),
+        sa.Column("device_id", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["authority_id"],
+            ["device_authorities.id"],
+            name=op.f("fk_device_certificates_authority_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_device_certificates_device_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("authority_id", "serial", name=op.f("pk_device_certificates")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("device_certificates", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_device_certificates_device_id"), ["device_id"], unique=False)
+
+    op.create_table(
         "device_sdk_information",
         sa.Column("device_id", sa.BigInteger(), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
@@ -118,6 +150,41 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device_id", "key", name=op.f("pk_device_sdk_information")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "device_tokens",
+        sa.Column("device_id", sa.BigInteger(), nullable=False),
+        sa.Column("purpose", sa.String(length=8), nullable=False),
+        sa.Column("issued_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_device_tokens_device_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("device_id", "purpose", name=op.f("pk_device_tokens")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "file_uploads",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("upload_id", sa.String(length=32), nullable=False),
+        sa.Column("device_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=True),
+        sa.Column("overwrite", sa.Boolean(), nullable=False),
+        sa.Column("checksum", sa.String(length=16), nullable=True),
+        sa.Column("init_uid", sa.String(length=64), nullable=True),
+        sa.Column("received", sa.BigInteger(), nullable=False),
+        sa.Column("finished", sa.Boolean(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_file_uploads_device_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_file_uploads")),
+        sa.UniqueConstraint("upload_id", name=op.f("uq_file_uploads_upload_id")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("file_uploads", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_file_uploads_device_id"), ["device_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_file_uploads_expires_at"), ["expires_at"], unique=False)
+
     op.create_table(
         "ota_jobs",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -170,6 +237,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_ota_package_files_blob"), ["blob"], unique=False)
 
     op.create_table(
+        "file_upload_blocks",
+        sa.Column("upload", sa.BigInteger(), nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["upload"], ["file_uploads.id"], name=op.f("fk_file_upload_blocks_upload"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("upload", "offset", name=op.f("pk_file_upload_blocks")),
+    )
+    op.create_table(
         "ota_job_counts",
         sa.Column("job_id", sa.BigInteger(), nullable=False),
         sa.Column("confirm", sa.BigInteger(), nullable=False),
@@ -215,6 +292,7 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_ota_tasks_device_id_package_id_job_id"), ["device_id", "package_id", "job_id"], unique=False
         )
+        batch_op.create_index(batch_op.f("ix_ota_tasks_job_id_id"), ["job_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_ota_tasks_job_id_state_id"), ["job_id", "state", "id"], unique=False)
         batch_op.create_index(
             "ix_ota_tasks_retry_at",
@@ -225,8 +303,11 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_ota_tasks_unfinished",
-            ["device_id"],
-            unique=False,
+            ["device_id", "module"],
+            unique=True,
             sqlite_where=sa.text("state <= 3"),
             postgresql_where=sa.text("state <= 3"),
         )
+
+    with op.batch_alter_table("devices", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("self_registered", sa.Boolean(), nullable=True))
