@@ -53,11 +53,11 @@ class MemoryLog:
         """Add messages that are due to these subscribers (default: 1), and return their ids."""
         new = []
         for _ in range(count):
-            position = len(self.messages) + 1
+            position = len(self.messages)
             new.append(
                 Forwarded(
                     position=position,
-                    message_id=position * 1000,
+                    message_id=(position + 1) * 1000,
                     kind=Kind.CUSTOM,
                     instance_id=1,
                     product_id=1,

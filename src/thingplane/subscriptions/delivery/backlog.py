@@ -8,6 +8,8 @@ import msgspec
 
 from thingplane.forwarding.message import Forwarded
 
+BEGINNING: Final = -1
+"""Position in front of all messages."""
 READ_AHEAD: Final = 1000
 """Messages read at once, unless they are large."""
 READ_BYTES: Final = 4 * 1024 * 1024
@@ -33,8 +35,8 @@ class Backlog:
 
     def __init__(self) -> None:
         self.behind = True
-        self.cursor = 0
-        self.mark = 0
+        self.cursor = BEGINNING
+        self.mark = BEGINNING
         """Newest position that was left on disk."""
         self._stock: deque[tuple[Forwarded, int]] = deque()
         self._again: OrderedDict[int, Again] = OrderedDict()
@@ -138,7 +140,7 @@ class Backlog:
     def restart(self) -> None:
         """Read everything from the beginning."""
         self.behind = True
-        self.cursor = 0
+        self.cursor = BEGINNING
 
     def _clear(self) -> None:
         self._stock.clear()

@@ -311,7 +311,8 @@ class GroupDelivery:
                 count, size = backlog.stock(messages, self._in_flight, settled)
                 self._held += count
                 self._bytes += size
-                if len(messages) < limit and mark == backlog.mark:
+                # Only nothing at all is the end: fewer than asked for may be because of messages that the log lost.
+                if not messages and mark == backlog.mark:
                     backlog.caught_up()
                 self._pump()
         except Exception:  # noqa: BLE001 - logged with its traceback

@@ -12,6 +12,21 @@ depends_on = None
 def upgrade() -> None:
     """Apply this revision."""
     op.create_table(
+        "consumer_groups",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("instance_id", sa.BigInteger(), nullable=True),
+        sa.Column("default_of", sa.BigInteger(), nullable=True),
+        sa.Column("group_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=30), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("subscriber_id", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consumer_groups")),
+        sa.UniqueConstraint("default_of", name=op.f("uq_consumer_groups_default_of")),
+        sa.UniqueConstraint("instance_id", "group_id", name=op.f("uq_consumer_groups_instance_id_group_id")),
+        sa.UniqueConstraint("instance_id", "name", name=op.f("uq_consumer_groups_instance_id_name")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "device_authorities",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("instance_id", sa.BigInteger(), nullable=False),
@@ -118,6 +133,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_ota_packages_instance_id_id"), ["instance_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_ota_packages_product_id_id"), ["product_id", "id"], unique=False)
 
+    op.create_table(
+        "product_subscriptions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("product_id", sa.BigInteger(), nullable=False),
+        sa.Column("type", sa.String(length=8), nullable=False),
+        sa.Column("flags", sa.Integer(), nullable=False),
+        sa.Column("subscribe_flags", sa.Text(), nullable=True),
+        sa.Column("mns_configuration", sa.Text(), nullable=True),
+        sa.Column("subscriber_id", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["products.id"], name=op.f("fk_product_subscriptions_product_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_product_subscriptions")),
+        sa.UniqueConstraint("product_id", "type", name=op.f("uq_product_subscriptions_product_id_type")),
+        sqlite_autoincrement=True,
+    )
     op.create_table(
         "device_certificates",
         sa.Column("authority_id", sa.BigInteger(), nullable=False),
@@ -235,6 +266,24 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("ota_package_files", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_ota_package_files_blob"), ["blob"], unique=False)
+
+    op.create_table(
+        "product_subscription_groups",
+        sa.Column("subscription_id", sa.BigInteger(), nullable=False),
+        sa.Column("group_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["group_id"], ["consumer_groups.id"], name=op.f("fk_product_subscription_groups_group_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscription_id"],
+            ["product_subscriptions.id"],
+            name=op.f("fk_product_subscription_groups_subscription_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("subscription_id", "group_id", name=op.f("pk_product_subscription_groups")),
+    )
+    with op.batch_alter_table("product_subscription_groups", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_product_subscription_groups_group_id"), ["group_id"], unique=False)
 
     op.create_table(
         "file_upload_blocks",
