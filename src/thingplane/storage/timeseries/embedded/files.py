@@ -1,12 +1,12 @@
 """The files of one history folder: opening, repairing, taking turns, retiring."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from thingplane.storage.timeseries.embedded import layout
 from thingplane.storage.timeseries.embedded.catalog import Catalog, SealedFile
 from thingplane.storage.timeseries.embedded.companion import Companion
-from thingplane.storage.timeseries.embedded.hot import HotFile, create_hot
+from thingplane.storage.timeseries.embedded.hot import HotFile, create_hot, open_hot, retire_hot
 from thingplane.storage.timeseries.embedded.merging import plan_merge
 from thingplane.storage.timeseries.embedded.options import Options
 from thingplane.storage.timeseries.embedded.sealed import Readers
@@ -22,7 +22,7 @@ class HistoryFiles:
     The coroutines change the set of files and must not run at the same time; see ``Maintenance``.
     """
 
-    def __init__(self, directory: Path, options: Options, companions: Sequence[Companion]) -> None:
+    def __init__(self, directory: Path, options: Options, companion: Companion | None) -> None:
         """Open a history folder and repair what a crash left behind. Blocks: about a second for a full hot file.
 
         Raises:
@@ -31,7 +31,7 @@ class HistoryFiles:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._options = options
-        self._companions = companions
+        self._companion = companion
         wait_for_orphan(directory)
         self.catalog = Catalog(directory)
         self.readers = Readers(directory, options.open_files)
@@ -47,7 +47,7 @@ class HistoryFiles:
             raise TimeSeriesError(f"History is damaged: {self._directory / min(missing)} is missing")
         for generation in generations:
             if generation <= through:
-                layout.remove_database(self._directory / layout.hot_name(generation))
+                self._retire(self._directory / layout.hot_name(generation), generation)
         for name in present - {file.name for file in sealed}:
             (self._directory / name).unlink()
         for path in self._directory.glob(f"*{layout.TEMPORARY}*"):
@@ -58,8 +58,14 @@ class HistoryFiles:
             create_hot(self._directory / layout.hot_name(generations[0]))
         return tuple(self._open_hot(generation) for generation in generations)
 
+    def _retire(self, path: Path, generation: int) -> None:
+        if self._companion is not None and path.exists() and path.stat().st_size:
+            retire_hot(path, generation, open_hot(path), self._companion)
+        else:
+            layout.remove_database(path)
+
     def _open_hot(self, generation: int) -> HotFile:
-        return HotFile(self._directory / layout.hot_name(generation), generation, self._companions)
+        return HotFile(self._directory / layout.hot_name(generation), generation, self._companion)
 
     @property
     def hot(self) -> HotFile:
@@ -72,9 +78,6 @@ class HistoryFiles:
         path = self._directory / layout.hot_name(generation)
         await in_thread(lambda: create_hot(path))
         fresh = self._open_hot(generation)
-        with fresh.connection:
-            for companion in self._companions:
-                companion.carry(self.hot.connection, fresh.connection)
         current = self.versions.current
         self.versions.publish(Version((*current.hot, fresh), current.newest_first), [])
 
@@ -123,7 +126,7 @@ class HistoryFiles:
         names = {file.name for file in files}
         obsolete = [self._deletion(file) for file in current.newest_first if file.name not in names]
         if sealed is not None:
-            obsolete.append(self._hot_deletion(sealed))
+            obsolete.append(sealed.retire)
         hot = tuple(file for file in current.hot if file is not sealed)
         self.versions.publish(Version(hot, files), obsolete)
 
@@ -131,14 +134,6 @@ class HistoryFiles:
         def delete() -> None:
             self.readers.discard(file.name)
             (self._directory / file.name).unlink(missing_ok=True)
-
-        return delete
-
-    @staticmethod
-    def _hot_deletion(file: HotFile) -> Callable[[], None]:
-        def delete() -> None:
-            file.close()
-            layout.remove_database(file.path)
 
         return delete
 

@@ -37,6 +37,15 @@ def create_hot(path: Path) -> None:
     layout.sync(path.parent)
 
 
+def open_hot(path: Path) -> apsw.Connection:
+    """Open a hot file that exists, to read and to write."""
+    connection = apsw.Connection(str(path), statementcachesize=64)
+    connection.pragma("synchronous", "full")
+    # Otherwise closing a file, even one about to be deleted, would copy its whole log in the loop.
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    return connection
+
+
 def _prepare(connection: apsw.Connection) -> None:
     connection.pragma("journal_mode", "wal")
     connection.execute(_SCHEMA)
@@ -45,26 +54,23 @@ def _prepare(connection: apsw.Connection) -> None:
 class HotFile:
     """One hot file, open. Used from the loop's thread only."""
 
-    def __init__(self, path: Path, generation: int, companions: Sequence[Companion] = ()) -> None:
+    def __init__(self, path: Path, generation: int, companion: Companion | None = None) -> None:
         """Open an existing file and index its rows: 1 µs a row or so."""
         self.path = path
         self.generation = generation
         self.rows = 0
         self.first_received: int | None = None
-        self.connection = apsw.Connection(str(path), statementcachesize=64)
-        self.connection.pragma("synchronous", "full")
+        self.connection = open_hot(path)
         _prepare(self.connection)  # a crash may have come between the creation of the file and of its table
         # Checkpoints flush the file and take as long as the disk likes; they run in a thread, not inside a commit.
         self.connection.set_wal_hook(self._log_grew)
         self._log_pages = 0
         self._checkpointed = 0
-        # Otherwise closing a file, even one about to be deleted, would copy its whole log in the loop.
-        self.connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        self._companions = companions
+        self._companion = companion
         self._base = generation << layout.SEQUENCE_BITS
         self._index = HotIndex()
-        for companion in companions:
-            companion.create(self.connection)
+        if companion is not None:
+            companion.create(generation, path, self.connection)
         self._load()
 
     def _load(self) -> None:
@@ -99,8 +105,8 @@ class HotFile:
                     connection.execute(insert, values[begin : begin + size * _COLUMNS])
                     begin += size * _COLUMNS
                     left -= size
-            for companion in self._companions:
-                companion.write(connection)
+            if self._companion is not None:
+                self._companion.write(connection)
             connection.execute("COMMIT")
         except BaseException:
             # A full disk makes SQLite roll back by itself.
@@ -175,6 +181,18 @@ class HotFile:
     def close(self) -> None:
         """Close the file."""
         self.connection.close()
+
+    def retire(self) -> None:
+        """Give the file to the companion, or delete it: its messages are sealed."""
+        self.connection.set_wal_hook(None)
+        retire_hot(self.path, self.generation, self.connection, self._companion)
+
+
+def retire_hot(path: Path, generation: int, connection: apsw.Connection, companion: Companion | None) -> None:
+    """Give a file whose messages are sealed to the companion, or delete it."""
+    if companion is None or not companion.take_over(generation, path, connection):
+        connection.close()
+        layout.remove_database(path)
 
 
 def _checkpoint(path: Path) -> None:

@@ -6,6 +6,7 @@ import apsw
 import structlog
 
 from thingplane.clock import Clock
+from thingplane.storage.timeseries.embedded.companion import Companion
 from thingplane.storage.timeseries.embedded.files import HistoryFiles
 from thingplane.storage.timeseries.embedded.options import Options
 from thingplane.storage.timeseries.errors import TimeSeriesError
@@ -16,10 +17,13 @@ _log = structlog.get_logger(__name__)
 class Maintenance:
     """Keeps the hot file short and the sealed files few."""
 
-    def __init__(self, files: HistoryFiles, options: Options, clock: Clock) -> None:
+    def __init__(
+        self, files: HistoryFiles, options: Options, clock: Clock, companion: Companion | None = None
+    ) -> None:
         self._files = files
         self._options = options
         self._clock = clock
+        self._companion = companion
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
@@ -39,6 +43,8 @@ class Maintenance:
 
     def _hot_is_full(self) -> bool:
         hot = self._files.hot
+        if self._companion is not None and self._companion.full():
+            return True
         if hot.first_received is None:
             return False
         age = self._clock.now_ms() - hot.first_received

@@ -27,23 +27,23 @@ class EmbeddedTimeSeries:
     """Device history in SQLite files; see ``interface.TimeSeries`` for what it promises."""
 
     def __init__(
-        self, directory: Path, clock: Clock, options: Options | None = None, companions: Sequence[Companion] = ()
+        self, directory: Path, clock: Clock, options: Options | None = None, companion: Companion | None = None
     ) -> None:
         """Remember where the history is; only one process may use the folder (see ``storage.lock``)."""
         self._directory = directory
         self._clock = clock
         self._options = options or Options()
-        self._companions = companions
+        self._companion = companion
         self._values: list[object] = []
         self._spans: list[tuple[int, int, int]] = []
 
     async def open(self) -> None:
         """Open or create the history and repair what a crash left behind."""
         try:
-            self._files = await asyncio.to_thread(HistoryFiles, self._directory, self._options, self._companions)
+            self._files = await asyncio.to_thread(HistoryFiles, self._directory, self._options, self._companion)
         except (apsw.Error, OSError) as error:
             raise TimeSeriesError(f"Cannot open history in {self._directory}: {error}") from error
-        self._maintenance = Maintenance(self._files, self._options, self._clock)
+        self._maintenance = Maintenance(self._files, self._options, self._clock, self._companion)
         self._maintenance.start()
 
     async def close(self) -> None:
@@ -62,14 +62,14 @@ class EmbeddedTimeSeries:
     def commit(self, done: Done) -> None:
         """Make the batch durable, in the loop, and call ``done`` before returning."""
         error: BaseException | None = None
-        values, spans = self._values, self._spans
-        if spans or any(companion.pending() for companion in self._companions):
+        values, spans, companion = self._values, self._spans, self._companion
+        if spans or (companion is not None and companion.pending()):
             self._values, self._spans = [], []
             try:
                 self._files.hot.write(values, spans)
             except Exception as failure:  # noqa: BLE001  whatever it was, those who wait for the commit must hear of it
                 error = failure
-            for companion in self._companions:
+            if companion is not None:
                 companion.settle(error)
             self._maintenance.check()
         done(error)

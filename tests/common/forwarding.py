@@ -1,0 +1,52 @@
+"""A forwarder on disk, for tests of those who forward and of those who are subscribers."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from thingplane.clock import Clock
+from thingplane.forwarding.embedded import EmbeddedLog
+from thingplane.forwarding.limits import Limits
+from thingplane.forwarding.message import Kind, Source
+from thingplane.forwarding.service import Forwarder
+from thingplane.storage.database import Database
+from thingplane.storage.timeseries import GroupCommit
+from thingplane.storage.timeseries.embedded import EmbeddedTimeSeries
+
+SOURCE = Source(
+    instance_id=1,
+    product_id=2,
+    product_key="a1pk",
+    device_id=3,
+    device_name="dev1",
+    iot_id="iot3000000",
+    category="CustomCategory",
+)
+
+
+class AllTo:
+    """A router that sends all messages to the same subscribers; set ``members``, then call ``routes_changed``."""
+
+    def __init__(self, members: Iterable[int] = ()) -> None:
+        self.members = list(members)
+
+    def subscribers(self, kind: Kind, product_id: int, topic: str) -> Iterable[int]:  # noqa: ARG002 - as the protocol
+        return self.members
+
+
+@asynccontextmanager
+async def forwarding(
+    folder: Path, clock: Clock, database: Database, limits: Limits | None = None
+) -> AsyncIterator[Forwarder]:
+    """Give a started forwarder over an embedded log; the same folder and database go on where they ended."""
+    log = EmbeddedLog(clock, limits)
+    series = EmbeddedTimeSeries(folder / "history", clock, companion=log)
+    await series.open()
+    forwarder = Forwarder(log, GroupCommit(series), clock, database)
+    await forwarder.start()
+    try:
+        yield forwarder
+    finally:
+        await forwarder.close()
+        await series.close()
+        await log.close()
