@@ -29,6 +29,16 @@ def device_name() -> str:
     return "".join(secrets.choice(_ALPHANUMERIC) for _ in range(20))
 
 
+def client_id() -> str:
+    """Return a client id of a physical device that registers itself: 26 letters and digits, then ``000100``."""
+    return "".join(secrets.choice(_ALPHANUMERIC) for _ in range(26)) + "000100"
+
+
+def device_token() -> str:
+    """Return the token that goes with a client id: 32 lower-case hexadecimal digits (128 random bits)."""
+    return secrets.token_hex(16)
+
+
 def iot_id() -> str:
     """Return an IotId: 21 random letters and digits, then the six zeros that the vendor's ids end with."""
     return "".join(secrets.choice(_ALPHANUMERIC) for _ in range(21)) + "000000"

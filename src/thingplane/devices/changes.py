@@ -2,7 +2,14 @@
 
 from thingplane.bus import Bus
 from thingplane.devices.directory import DeviceDirectory
-from thingplane.devices.events import DeviceDeleted, DeviceDisabled, DeviceEnabled, DeviceReset, NicknamesChanged
+from thingplane.devices.events import (
+    DeviceDeleted,
+    DeviceDisabled,
+    DeviceEnabled,
+    DeviceReset,
+    DeviceSelfRegistered,
+    NicknamesChanged,
+)
 from thingplane.devices.presence import Presence
 from thingplane.devices.record import Device
 
@@ -19,6 +26,7 @@ class Changes:
         bus.subscribe(DeviceEnabled, self._enabled)
         bus.subscribe(DeviceReset, self._reset)
         bus.subscribe(NicknamesChanged, self._renamed)
+        bus.subscribe(DeviceSelfRegistered, self._self_registered)
 
     def _deleted(self, event: DeviceDeleted) -> None:
         device = self._directory.cached_id(event.device_id)
@@ -52,6 +60,11 @@ class Changes:
             if device is not None:
                 device.nickname = nickname
                 device.modified_at = event.at
+
+    def _self_registered(self, event: DeviceSelfRegistered) -> None:
+        device = self._changed(event.device_id)
+        if device is not None:
+            device.self_registered = True
 
     def _changed(self, device_id: int) -> Device | None:
         self._directory.changed(device_id)

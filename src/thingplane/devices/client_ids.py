@@ -8,14 +8,14 @@ import hmac
 from typing import Final
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.cloud.errors import INVALID_FORMATTED_PARAMETER
 from thingplane.devices import errors
-from thingplane.devices.events import ClientIdsBarred
+from thingplane.devices.events import ClientIdsBarred, DeviceSelfRegistered
 from thingplane.devices.record import Device
 from thingplane.devices.tables import device_client_ids, devices
 from thingplane.storage.database import Database
@@ -52,7 +52,7 @@ class ClientIds:
         return [ClientId(client_id, created_at) for client_id, created_at in rows]
 
     async def add(self, device: Device, client_id: str, token: str) -> None:
-        """Give a device a client id with its token.
+        """Give a device a client id with its token; from then on the device counts as one that registers itself.
 
         Raises:
             BusinessError: iot.device.NotExistedDevice; iot.device.VerifyDeviceFailed when the device has as many client
@@ -74,8 +74,12 @@ class ClientIds:
                 if len(known) >= self._max_client_ids:
                     raise errors.VERIFY_DEVICE_FAILED(f"A device has at most {self._max_client_ids} client ids.")
                 await connection.execute(insert(device_client_ids).values(values))
+                mark = update(devices).where(devices.c.id == device.id, devices.c.self_registered.is_not(True))
+                is_first = (await connection.execute(mark.values(self_registered=True))).rowcount
         except IntegrityError:
             raise errors.VERIFY_DEVICE_FAILED("The device has this client id already.") from None
+        if is_first:
+            self._bus.publish(DeviceSelfRegistered(device.id))
 
     async def verify(self, device: Device, client_id: str, token: str) -> bool:
         """Tell whether a physical device may connect with this client id and token."""

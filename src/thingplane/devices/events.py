@@ -68,6 +68,21 @@ class DeviceTagsChanged(msgspec.Struct, frozen=True):
     """Epoch milliseconds of the change."""
 
 
+class DeviceSelfRegistered(msgspec.Struct, frozen=True):
+    """A physical device has registered itself under the device's name for the first time."""
+
+    device_id: int
+
+
+class DeviceTokenIssued(msgspec.Struct, frozen=True):
+    """The device has another token; earlier ones for the same purpose count no more."""
+
+    device_id: int
+    purpose: str
+    issued_at: int
+    """Epoch milliseconds."""
+
+
 class ClientIdsBarred(msgspec.Struct, frozen=True):
     """Physical devices may not connect with these client ids any more; their connections have to be closed."""
 

@@ -68,6 +68,15 @@ class Presence:
         device.ip = ip
         self._write_later(device)
 
+    def reported(self, device: Device, ip: str) -> None:
+        """Take note of a message that came without a connection: the device is active now, but not online."""
+        if device.activated_at is None:
+            device.activated_at = self._clock.now_ms()
+        elif device.ip == ip:
+            return
+        device.ip = ip
+        self._write_later(device)
+
     def disconnected(self, device: Device) -> None:
         """Take note of the end of a connection; one of a deleted device is of no interest any more."""
         entry = self._online.get(device.id)

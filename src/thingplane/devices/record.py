@@ -36,6 +36,8 @@ class Device(msgspec.Struct, kw_only=True, gc=False):
     """Last time it went offline."""
     ip: str | None
     """Address of its last connection."""
+    self_registered: bool | None = None
+    """True once physical devices have registered themselves under its name, to connect with client ids and tokens."""
 
     @property
     def device_id(self) -> str:

@@ -32,9 +32,11 @@ from thingplane.devices.presence import Presence
 from thingplane.devices.record import Device
 from thingplane.devices.registration import new_device
 from thingplane.devices.sdk_information import SdkInformation
+from thingplane.devices.self_registration import SelfRegistration
 from thingplane.devices.statistics import DeviceStatistics
 from thingplane.devices.tables import device_tags, devices
 from thingplane.devices.tags import MAX_TAGS, DeviceTags
+from thingplane.devices.tokens import DeviceTokens
 from thingplane.products.errors import NOT_EXISTED_PRODUCT, NULL_PRODUCT_KEY
 from thingplane.products.service import Product, ProductService
 from thingplane.storage.database import Database
@@ -105,6 +107,8 @@ class DeviceService:
         self.tags = DeviceTags(database, clock, bus, max_tags)
         self.sdk_information = SdkInformation(database)
         self.client_ids = ClientIds(database, clock, bus, max_client_ids)
+        self.tokens = DeviceTokens(database, clock, bus, self.by_id)
+        self.self_registration = SelfRegistration(products, self)
         self.applications = DeviceApplications(database, clock, products, max_batch)
         self._database = database
         self.clock = self._clock = clock
@@ -219,6 +223,10 @@ class DeviceService:
         """
         self._presence.connected(device, ip)
         self._bus.publish(DeviceConnected(device.id, device.product_key, device.name))
+
+    def reported(self, device: Device, ip: str) -> None:
+        """Take note of a message by a transport without connections (HTTPS): it activates the device, no more."""
+        self._presence.reported(device, ip)
 
     def disconnected(self, device: Device) -> None:
         """Take note of the end of a connection."""

@@ -52,6 +52,8 @@ devices = Table(
     Column("ip", String(64)),
     # What it is in memory, half a second later at most.
     Column("online", Boolean, nullable=False, server_default=false()),
+    # True once physical devices have registered themselves under its name (and got client ids).
+    Column("self_registered", Boolean),
     # The application that made it together with others; not a foreign key, since applications are not kept for ever.
     Column("application_id", BigInteger),
     Column("status", SmallInteger, Computed(_STATUS, persisted=True)),
@@ -100,6 +102,41 @@ device_client_ids = Table(
     sqlite_with_rowid=False,
 )
 """What physical devices that registered themselves under one DeviceName connect with."""
+
+device_tokens = Table(
+    "device_tokens",
+    metadata,
+    Column("device_id", BigInteger, ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    Column("purpose", String(8), primary_key=True),
+    Column("issued_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""When the token of a device was issued that counts; earlier ones don't. The tokens themselves are not kept."""
+
+device_authorities = Table(
+    "device_authorities",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("instance_id", BigInteger, nullable=False),
+    Column("fingerprint", String(64), nullable=False, unique=True),
+    Column("certificate", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    # Ids of deleted authorities are not given again: nodes may still hold them in memory.
+    sqlite_autoincrement=True,
+)
+"""Certificate authorities of devices: PEM, and the SHA-256 of what it encodes."""
+
+device_certificates = Table(
+    "device_certificates",
+    metadata,
+    Column("authority_id", BigInteger, ForeignKey("device_authorities.id", ondelete="CASCADE"), primary_key=True),
+    # Hexadecimal, upper case, without leading zeros.
+    Column("serial", String(64), primary_key=True),
+    Column("device_id", BigInteger, ForeignKey("devices.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Which certificate is whose."""
 
 device_applications = Table(
     "device_applications",
