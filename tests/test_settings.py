@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,24 @@ def test_secrets_are_not_shown() -> None:
 
 def test_every_setting_has_a_description() -> None:
     assert all(describe(name) for name in Settings.__struct_fields__)
+
+
+ENDPOINT = {"url": "https://mns.example.com", "access_key_id": "id", "access_key_secret": "hush"}
+
+
+def test_tables_are_json_outside_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    lines = "\n".join(f'{name} = "{value}"' for name, value in ENDPOINT.items())
+    file.write_text(f'[mns_endpoints."cn-shanghai/orders"]\n{lines}\n')
+    from_file = load_settings(environment={}, file=file)
+    text = json.dumps({"cn-shanghai/orders": ENDPOINT})
+    assert load_settings(environment={"THINGPLANE_MNS_ENDPOINTS": text}) == from_file
+    assert from_file.mns_endpoints["cn-shanghai/orders"].access_key_secret == "hush"
+    assert "hush" not in repr(from_file)
+    assert "hush" not in repr(from_file.mns_endpoints)
+
+
+@pytest.mark.parametrize("text", ["[", '{"a": {"url": "ftp://x", "access_key_id": "i", "access_key_secret": "s"}}'])
+def test_malformed_table_is_an_error_that_names_it(text: str) -> None:
+    with pytest.raises(SettingsError, match="THINGPLANE_MNS_ENDPOINTS"):
+        load_settings(environment={"THINGPLANE_MNS_ENDPOINTS": text})

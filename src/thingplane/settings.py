@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from thingplane.outbound.mns import MnsEndpoint
+
 ENVIRONMENT_PREFIX = "THINGPLANE_"
 DEFAULT_FILE = Path("thingplane.toml")
 
@@ -71,7 +73,14 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     groups_per_device: Annotated[int, Meta(description="groups that one device may be in", ge=1)] = 10
     devices_per_group: Annotated[int, Meta(description="devices in one group", ge=1)] = 100_000
     tags_per_group: Annotated[int, Meta(description="tags of one group", ge=1)] = 100
-    sub_devices_per_gateway: Annotated[int, Meta(description="sub-devices attached to one gateway", ge=1)] = 1500
+    sub_devices_per_gateway: Annotated[int, Meta(description="sub-devices attached to one gateway", ge=1)] = 2000
+    sub_devices_online_per_gateway: Annotated[
+        int, Meta(description="sub-devices logged in over one gateway's connection", ge=1)
+    ] = 2000
+    sub_devices_per_registration: Annotated[
+        int, Meta(description="sub-devices of one dynamic registration by a gateway", ge=1)
+    ] = 30
+    sub_devices_per_login: Annotated[int, Meta(description="sub-devices of one batch login", ge=1)] = 50
     routes_per_topic: Annotated[int, Meta(description="destinations of one topic in the route table", ge=1)] = 100
     files_per_device: Annotated[int, Meta(description="files that one device may have uploaded", ge=1)] = 1000
     file_bytes_per_instance: Annotated[
@@ -80,6 +89,51 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     shadow_requests_per_second: Annotated[
         int, Meta(description="shadow requests for one device a second; 0: unlimited, the vendor allows 20", ge=0)
     ] = 0
+    consumer_groups_per_instance: Annotated[int, Meta(description="consumer groups in one instance", ge=1)] = 1000
+    consumer_groups_per_product: Annotated[
+        int, Meta(description="consumer groups in the AMQP subscription of one product", ge=1)
+    ] = 10
+    products_per_consumer_group: Annotated[
+        int, Meta(description="products that one consumer group may subscribe to", ge=1)
+    ] = 1000
+    clients_per_consumer_group: Annotated[
+        int, Meta(description="connections of one consumer group at the same time; 0: unlimited", ge=0)
+    ] = 128
+    consumer_connects_per_minute: Annotated[
+        int,
+        Meta(
+            description="connections that clients of one consumer group make a minute; 0: unlimited, "
+            "the vendor allows 100",
+            ge=0,
+        ),
+    ] = 0
+    consumer_realtime_per_second: Annotated[
+        int,
+        Meta(
+            description="new messages a second to one consumer connection; 0: unlimited, the vendor allows 1000", ge=0
+        ),
+    ] = 0
+    consumer_backlog_per_second: Annotated[
+        int,
+        Meta(
+            description="messages of its backlog a second to one consumer group; 0: unlimited, the vendor allows 200",
+            ge=0,
+        ),
+    ] = 0
+    consumer_window: Annotated[
+        int, Meta(description="messages of one consumer group in memory; more wait on disk", ge=100)
+    ] = 20_000
+    mns_endpoints: Annotated[
+        dict[str, MnsEndpoint],
+        Meta(
+            description="MNS-compatible endpoints (url, access_key_id, access_key_secret) by region, or by region, a "
+            "slash and the name of a queue"
+        ),
+    ] = {}
+    outbound_hosts: Annotated[
+        list[str],
+        Meta(description="hosts that the node may send HTTP requests to although their addresses are not public"),
+    ] = []
     device_cache: Annotated[int, Meta(description="devices kept in memory", ge=100)] = 100_000
     mqtt_plain: Annotated[bool, Meta(description="accept MQTT without TLS")] = True
     mqtt_connects_per_minute: Annotated[
@@ -87,6 +141,13 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     ] = 0
     mqtt_publishes_per_second: Annotated[
         int, Meta(description="publishes of one device a second; 0: unlimited, the vendor allows 30 (QoS 1: 10)", ge=0)
+    ] = 0
+    mqtt_logins_per_second: Annotated[
+        int,
+        Meta(description="logins of sub-devices by one gateway a second; 0: unlimited, the vendor allows 200", ge=0),
+    ] = 0
+    mqtt_logins_per_minute: Annotated[
+        int, Meta(description="logins of one sub-device a minute; 0: unlimited, the vendor allows 5", ge=0)
     ] = 0
     mqtt_write_buffer: Annotated[
         int, Meta(description="bytes waiting for one connection before it is closed", ge=65536)
@@ -119,7 +180,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         return f"Settings({', '.join(shown)})"
 
 
-SECRETS = {"access_key_secret", "database_url"}
+SECRETS = {"access_key_secret", "database_url", "mns_endpoints"}
 """Settings that no log line and no message may show."""
 
 
@@ -133,7 +194,7 @@ def describe(name: str) -> str:
 
 
 def base_type(name: str) -> Any:
-    """Return the plain type of a setting: int, str, bool, Path, list[str] or a Literal."""
+    """Return the plain type of a setting: int, str, bool, Path, list[str], a Literal, or a dict (a table)."""
     hint = get_type_hints(Settings, include_extras=True)[name]
     while get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
@@ -183,6 +244,11 @@ def load_settings(
 def _convert(name: str, value: object) -> object:
     if base_type(name) == list[str] and isinstance(value, str):
         value = [item.strip() for item in value.split(",") if item.strip()]
+    if get_origin(base_type(name)) is dict and isinstance(value, str):
+        try:
+            value = msgspec.json.decode(value)
+        except msgspec.DecodeError as error:
+            raise msgspec.ValidationError(f"not a JSON object: {error}") from None
     if base_type(name) is Path:
         return Path(msgspec.convert(str(value) if isinstance(value, Path) else value, str))
     hint = get_type_hints(Settings, include_extras=True)[name]

@@ -48,6 +48,8 @@ def _type_name(name: str) -> str:
     kind = base_type(name)
     if get_origin(kind) is list:
         return "list of text"
+    if get_origin(kind) is dict:
+        return "table, JSON outside the file"
     choices = get_args(kind)
     if choices:
         return ", ".join(choices)

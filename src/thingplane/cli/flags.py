@@ -1,7 +1,7 @@
 """Command-line flags made from the declaration of the settings."""
 
 from dataclasses import make_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from cyclopts import Parameter
 
@@ -15,8 +15,8 @@ def _flag_type(name: str) -> Any:
 
 def _help(name: str) -> str:
     default = getattr(Settings(), name)
-    shown = f" [default: {default}]" if default not in ("", []) else ""
-    choices = get_args(base_type(name)) if get_origin(base_type(name)) is not list else ()
+    shown = f" [default: {default}]" if default not in ("", [], {}) else ""
+    choices = get_args(base_type(name)) if get_origin(base_type(name)) is Literal else ()
     one_of = f" ({', '.join(choices)})" if choices else ""
     return f"{describe(name)}{one_of}{shown}"
 
