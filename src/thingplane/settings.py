@@ -86,6 +86,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     file_bytes_per_instance: Annotated[
         int, Meta(description="bytes of all files of one instance together", ge=1_048_576)
     ] = 1_073_741_824
+    subscribers_per_broadcast: Annotated[
+        int, Meta(description="devices that may have subscribed the topic of one broadcast", ge=1)
+    ] = 1000
     shadow_requests_per_second: Annotated[
         int, Meta(description="shadow requests for one device a second; 0: unlimited, the vendor allows 20", ge=0)
     ] = 0

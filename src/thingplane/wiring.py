@@ -27,6 +27,7 @@ from thingplane.gateway.settings import GatewaySettings
 from thingplane.groups.service import GroupLimits, GroupService
 from thingplane.health import Health
 from thingplane.instances.service import InstanceDirectory
+from thingplane.messaging.broadcasts import BroadcastService
 from thingplane.messaging.service import MessagingService
 from thingplane.observability.metrics import Metrics
 from thingplane.ota.service import OtaVersionService
@@ -191,6 +192,7 @@ class Platform:
         self.gateway = Gateway(
             devices=cast("Devices", self.devices),  # takes back only the devices that it gave
             topics=self.topics,
+            topology=self.topology,
             table=table,
             commit=commits,
             database=self._database,
@@ -203,6 +205,10 @@ class Platform:
                 write_buffer=settings.mqtt_write_buffer,
                 offline_seconds=settings.offline_days * 86_400,
                 offline_messages_per_device=settings.offline_messages_per_device,
+                sub_devices_online=settings.sub_devices_online_per_gateway,
+                sub_devices_per_login=settings.sub_devices_per_login,
+                sub_device_logins_per_second=settings.mqtt_logins_per_second,
+                sub_device_logins_per_minute=settings.mqtt_logins_per_minute,
             ),
         )
         self.devices.on_delete.append(self.gateway.store.remove_device)
@@ -221,6 +227,14 @@ class Platform:
             telemetry=telemetry,
             parsing=self.parsing,
         )
+        broadcasts = BroadcastService(
+            downlink,
+            self.gateway.audience,
+            self.products,
+            clock,
+            max_subscribers=self._settings.subscribers_per_broadcast,
+            limited=self._settings.quota == "documented",
+        )
         shadows = ShadowService(
             database,
             clock,
@@ -229,9 +243,9 @@ class Platform:
             requests_per_second=self._settings.shadow_requests_per_second,
         )
         self._run(shadows.start, shadows.close)
-        self._services.add(messaging, shadows)
+        self._services.add(messaging, broadcasts, shadows)
         self._services.add(DesiredPropertyService(database, clock, self.models, messaging, downlink))
-        notices = TopologyNotices(self._bus, downlink, self.topology)
+        notices = TopologyNotices(self._bus, downlink, self.topology, self.gateway.logins)
         self._run(_nothing, notices.settled)
         self._services.add(notices)
 

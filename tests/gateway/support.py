@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from tests.common.clock import FakeClock
@@ -27,6 +27,7 @@ class FakeDevice:
     product_key: str = PRODUCT_KEY
     secret: str = SECRET
     enabled: bool = True
+    node_type: int = 0
 
 
 @dataclass
@@ -80,6 +81,25 @@ class FakeTopics:
         return FakePermissions()
 
 
+@dataclass
+class FakeTopology:
+    """Sub-devices by gateway."""
+
+    subs: dict[int, set[int]] = field(default_factory=dict)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    """Reading waits for it; open at first."""
+    reading: bool = False
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def attached(self, gateway_id: int, device_ids: Iterable[int]) -> set[int]:
+        attached = self.subs.get(gateway_id, set()) & set(device_ids)
+        self.reading = True
+        await self.gate.wait()
+        return attached
+
+
 class FakeSeries:
     """A history in memory; commits are counted, and fail on demand or wait to be released."""
 
@@ -115,6 +135,7 @@ class World:
     ports: Ports
     devices: FakeDevices
     topics: FakeTopics
+    topology: FakeTopology
     series: FakeSeries
     table: HandlerTable
     bus: LocalBus
@@ -152,9 +173,11 @@ async def start_world(
     clock.advance(advance)
     devices.add(FakeDevice(1), FakeDevice(2, "sensor-02"))
     table = HandlerTable()
+    topology = FakeTopology()
     gateway = Gateway(
         devices=devices,  # type: ignore[arg-type]  # by_id is not used
         topics=topics,
+        topology=topology,
         table=table,
         commit=GroupCommit(series),  # type: ignore[arg-type]  # only what a group commit calls
         database=database,
@@ -163,7 +186,7 @@ async def start_world(
         settings=settings or GatewaySettings(tick=0.02),
     )
     bound = await gateway.start("127.0.0.1", *ports, ssl_context)
-    world = World(gateway, bound, devices, topics, series, table, bus, clock, database)
+    world = World(gateway, bound, devices, topics, topology, series, table, bus, clock, database)
     table.add("thing/event/property/post", world.post)
     return world
 

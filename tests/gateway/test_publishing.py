@@ -205,12 +205,12 @@ async def test_custom_messages_reach_the_hook_under_their_bare_topic(world: Worl
 
 async def test_other_topic_families_reach_their_handlers(world: World) -> None:
     seen: list[tuple[str, bytes]] = []
-    for pattern in ("/ota/device/inform", "/ext/session/combine/login", "/ext/ntp/request"):
+    for pattern in ("/ota/device/inform", "/ext/session/combine/other", "/ext/ntp/request"):
         world.table.add(pattern, lambda uplink: seen.append((uplink.topic, uplink.payload)))
     client = await Client.connected(world)
     topics = [
         f"/ota/device/inform/{PRODUCT_KEY}/sensor-01",
-        f"/ext/session/{PRODUCT_KEY}/sensor-01/combine/login",
+        f"/ext/session/{PRODUCT_KEY}/sensor-01/combine/other",
         f"/ext/ntp/{PRODUCT_KEY}/sensor-01/request",
     ]
     for topic in topics:

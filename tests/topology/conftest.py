@@ -1,6 +1,6 @@
 """Two gateways and sub-devices, the services that know them, and what gateways are told."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 import pytest
 
@@ -53,11 +53,26 @@ def downlink() -> RecordingDownlink:
     return RecordingDownlink()
 
 
+class RecordingLogins:
+    """What the gateway's connections were told: gateway, sub-devices, deleted, by gateway."""
+
+    def __init__(self) -> None:
+        self.ended: list[tuple[int, list[int], bool, bool]] = []
+
+    def detached(self, gateway_id: int, device_ids: Iterable[int], *, deleted: bool, by_gateway: bool) -> None:
+        self.ended.append((gateway_id, list(device_ids), deleted, by_gateway))
+
+
+@pytest.fixture
+def logins() -> RecordingLogins:
+    return RecordingLogins()
+
+
 @pytest.fixture
 async def notices(
-    bus: LocalBus, downlink: RecordingDownlink, topology: TopologyService
+    bus: LocalBus, downlink: RecordingDownlink, topology: TopologyService, logins: RecordingLogins
 ) -> AsyncIterator[TopologyNotices]:
-    notices = TopologyNotices(bus, downlink, topology)
+    notices = TopologyNotices(bus, downlink, topology, logins)
     yield notices
     await notices.settled()
 

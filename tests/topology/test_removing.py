@@ -5,7 +5,7 @@ import asyncio
 from tests.common.api import Api
 from tests.common.downlink import RecordingDownlink
 from tests.topology.calls import names, refused
-from tests.topology.conftest import Register
+from tests.topology.conftest import RecordingLogins, Register
 from thingplane.bus import LocalBus
 from thingplane.devices.service import Device, DeviceService
 from thingplane.topology.notices import TopologyNotices
@@ -61,6 +61,7 @@ async def test_a_deleted_sub_device_leaves_its_gateway_which_is_told(
     register: Register,
     notices: TopologyNotices,
     downlink: RecordingDownlink,
+    logins: RecordingLogins,
 ) -> None:
     first, second = await register(2)
     await topology.add(gateway, [first, second], by_gateway=True)
@@ -72,7 +73,27 @@ async def test_a_deleted_sub_device_leaves_its_gateway_which_is_told(
     assert (event.action, event.gateway_id, event.gateway_name) == ("delete", gateway.id, "hub-1")
     assert event.sub_devices == (SubDevice(second.id, second.iot_id, second.product_key, "meter-1"),)
     await notices.settled()
-    assert len(downlink.received(gateway.id)) == 1
+    sub = f"/sys/{second.product_key}/meter-1/thing/delete"
+    hub = f"/sys/{gateway.product_key}/hub-1/thing/topo/change"
+    assert [(message.device_id, message.topic) for message in downlink.sent] == [(gateway.id, sub), (gateway.id, hub)]
+    assert downlink.received(gateway.id)[0]["method"] == "thing.delete"
+    assert logins.ended == [(gateway.id, [second.id], True, False)]
+
+
+async def test_logins_end_with_relationships(
+    *,
+    topology: TopologyService,
+    gateway: Device,
+    other_gateway: Device,
+    register: Register,
+    notices: TopologyNotices,  # noqa: ARG001 - tells the logins
+    logins: RecordingLogins,
+) -> None:
+    first, second = await register(2)
+    await topology.add(gateway, [first, second])
+    await topology.add(other_gateway, [second], by_gateway=True)
+    await topology.remove(gateway, [first], by_gateway=True)
+    assert logins.ended == [(gateway.id, [second.id], False, False), (gateway.id, [first.id], False, True)]
 
 
 async def test_a_reset_device_leaves_its_gateway_and_a_reset_gateway_its_sub_devices(
@@ -125,9 +146,18 @@ async def test_the_gateway_is_told_when_a_sub_device_is_disabled_or_enabled(
     await devices.disable(alone)
     await notices.settled()
     subs = [{"productKey": first.product_key, "deviceName": "meter-0"}]
-    told = [notice["params"] for notice in downlink.received(gateway.id)]
-    assert told == [{"status": 8, "subList": subs}, {"status": 2, "subList": subs}]
-    assert len(downlink.sent) == 2
+    told = [(notice["method"], notice["params"]) for notice in downlink.received(gateway.id)]
+    assert told == [
+        ("thing.disable", {}),
+        ("thing.topo.change", {"status": 8, "subList": subs}),
+        ("thing.enable", {}),
+        ("thing.topo.change", {"status": 2, "subList": subs}),
+    ]
+    assert [message.topic for message in downlink.sent[::2]] == [
+        f"/sys/{first.product_key}/meter-0/thing/disable",
+        f"/sys/{first.product_key}/meter-0/thing/enable",
+    ]
+    assert len(downlink.sent) == 4
 
 
 async def test_a_device_that_is_reset_has_no_relationships_any_more(

@@ -10,8 +10,10 @@ from thingplane.gateway.connection import Connection
 from thingplane.gateway.hub import Hub
 from thingplane.gateway.ports import ConnectingDevice, Devices, Topics
 from thingplane.gateway.registry import Registry
+from thingplane.gateway.session_codes import SessionCode
 from thingplane.gateway.sessions import Sessions
 from thingplane.gateway.settings import MAX_PAYLOAD, GatewaySettings
+from thingplane.gateway.sub_devices import SubDevices
 from thingplane.mqtt import ConnackCode, Link, Properties, ReasonCode
 from thingplane.mqtt.numbers import MQTT_5
 from thingplane.mqtt.packets import Connect
@@ -22,11 +24,14 @@ _log = structlog.get_logger(__name__)
 class Admission:
     """Answers CONNECT packets: at once where everything needed is in memory, else when it has been read."""
 
-    def __init__(self, devices: Devices, topics: Topics, sessions: Sessions, registry: Registry) -> None:
+    def __init__(
+        self, devices: Devices, topics: Topics, sessions: Sessions, registry: Registry, subs: SubDevices
+    ) -> None:
         self._devices = devices
         self._topics = topics
         self._sessions = sessions
         self._registry = registry
+        self._subs = subs
         self._tasks: set[asyncio.Task[None]] = set()
         self._warming: dict[int, asyncio.Task[None]] = {}
         self._minute = 0
@@ -99,6 +104,8 @@ class Admission:
         connection.prefix = f"/sys{connection.identity}/"
         connection.extensions = credentials.extensions
         self._registry.enter(connection)
+        # It may have been logged in through a gateway.
+        self._subs.end(device.id, SessionCode.ELSEWHERE)
         connection.link.accept(str(device.id), properties=_connack_properties(packet, hub.settings))
         session = connection.link.session
         if session is not None:

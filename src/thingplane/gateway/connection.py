@@ -11,8 +11,9 @@ from thingplane.alink import Uplink
 from thingplane.gateway.hub import Hub
 from thingplane.gateway.ports import ConnectingDevice
 from thingplane.gateway.sessions import DeviceState
+from thingplane.gateway.sub_device import SubDevice
 from thingplane.gateway.transport import Transport, Upper
-from thingplane.mqtt import Link, ReasonCode
+from thingplane.mqtt import Link, ReasonCode, Session
 from thingplane.mqtt.packets import Publish
 
 _log = structlog.get_logger(__name__)
@@ -47,6 +48,7 @@ class Connection(Upper):
         "second",
         "secure",
         "state",
+        "subs",
         "turn",
     )
 
@@ -70,6 +72,8 @@ class Connection(Upper):
         """The ``ext`` bitmap of the clientId."""
         self.state: DeviceState | None = None
         """The platform's part of its session, from when it was accepted."""
+        self.subs: dict[str, SubDevice] | None = None
+        """Sub-devices that are logged in over it, by identity; None until there has been one."""
         self.turn: list[Uplink] = []
         """Messages of the present turn, in order."""
         self.controls: asyncio.Task[None] | None = None
@@ -143,6 +147,11 @@ class Connection(Upper):
         self._transport = None  # the loop tells of the loss only later
         transport.abort()
 
+    def tell(self, topic: str, payload: bytes) -> None:
+        """Send a message of QoS 0 that answers nothing, unless the device has unsubscribed its topic."""
+        if self.state is None or self._wants(self.state, self.link.session, topic):
+            self.link.publish(topic, payload)
+
     # Answers
 
     def settled(self, uplink: Uplink) -> None:
@@ -180,13 +189,17 @@ class Connection(Upper):
         packet: Publish = uplink.origin  # type: ignore[assignment]  # cast() would cost a call
         if packet.qos:
             link.acknowledge(packet, uplink.refusal)
-        state = self.state
+        state, session = self.state, link.session
+        if self.subs and uplink.device is not self.device:
+            sub = self.subs.get(f"/{uplink.device.product_key}/{uplink.device.name}")
+            if sub is not None:
+                state, session = sub.state, sub.session
         for topic, payload in uplink.replies:
-            if state is None or not state.muted or self._wants(state, topic):
+            if state is None or not state.muted or self._wants(state, session, topic):
                 link.publish(topic, payload)
 
-    def _wants(self, state: DeviceState, topic: str) -> bool:
-        session = self.link.session
+    @staticmethod
+    def _wants(state: DeviceState, session: Session | None, topic: str) -> bool:
         return session is None or state.wants(session, topic)
 
     def _drain(self) -> None:

@@ -14,7 +14,7 @@ from thingplane.mqtt import Broker, Delivery, Message, Session
 
 
 class GatewayDownlink:
-    """Implements ``bus.Downlink`` for the devices that are connected to this node."""
+    """Implements ``bus.Downlink`` for devices on connections of this node, their own or those of their gateways."""
 
     def __init__(self, sessions: Sessions, registry: Registry, counters: Counters, settings: GatewaySettings) -> None:
         self._sessions = sessions
@@ -28,10 +28,10 @@ class GatewayDownlink:
         return self._sessions.broker
 
     def online(self, device_id: int) -> bool:
-        return self._registry.get(device_id) is not None
+        return self._registry.reach(device_id) is not None
 
     def custom_rrpc(self, device_id: int) -> bool:
-        connection = self._registry.get(device_id)
+        connection = self._registry.reach(device_id)
         return connection is not None and bool(connection.extensions & 1)
 
     async def send(self, message: DownlinkMessage) -> bool:

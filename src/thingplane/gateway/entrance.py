@@ -41,7 +41,7 @@ class Outcome(msgspec.Struct, frozen=True):
 class _Visit:
     """One message on its way through; looks like a connection to ``Uplinks``."""
 
-    __slots__ = ("_done", "_error", "device", "identity", "prefix", "publishes", "second", "turn")
+    __slots__ = ("_done", "_error", "device", "identity", "prefix", "publishes", "second", "subs", "turn")
 
     def __init__(self, device: ConnectingDevice) -> None:
         self.device: ConnectingDevice | None = device
@@ -50,6 +50,7 @@ class _Visit:
         self.turn: list[Uplink] = []
         self.second = 0
         self.publishes = 0
+        self.subs: None = None  # nobody is logged in over a visit
         self._done = asyncio.Event()
         self._error: BaseException | None = None
 

@@ -16,6 +16,7 @@ HELP: Final = {
     "mqtt_commit_failures_total": "Connections closed because their messages could not be stored.",
     "mqtt_overflows_total": "Connections closed because the device did not read.",
     "mqtt_kept_sessions": "Sessions that are kept for their devices.",
+    "mqtt_sub_devices": "Devices that are logged in through gateways.",
 }
 """What the values mean; for observability."""
 

@@ -1,7 +1,7 @@
 """The platform's rules on top of the MQTT broker core (device-protocol reference, 1.2 and 1.6 to 1.9)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import structlog
@@ -10,11 +10,13 @@ from thingplane.alink import Code
 from thingplane.gateway.admission import Admission
 from thingplane.gateway.connection import Connection
 from thingplane.gateway.hub import Hub
-from thingplane.gateway.ports import TopicPermissions, Topics
+from thingplane.gateway.ports import Topics
 from thingplane.gateway.registry import Registry
 from thingplane.gateway.sessions import Sessions
 from thingplane.gateway.settings import MAX_PAYLOAD, GatewaySettings
-from thingplane.gateway.topics import is_system_filter, may_subscribe
+from thingplane.gateway.sub_devices import SubDevices
+from thingplane.gateway.subscribers import Permissions, Subscriber, may, subscriber_of
+from thingplane.gateway.topics import is_system_filter
 from thingplane.mqtt import Broker, Capabilities, Closed, Delivery, Link, Message, ReasonCode, Session
 from thingplane.mqtt.packets import Connect, Publish, Subscribe, Subscription, Unsubscribe
 from thingplane.mqtt.topics import split_shared
@@ -60,6 +62,7 @@ class PlatformPolicy:
         registry: Registry,
         topics: Topics,
         publish: Callable[[Link, Publish], None],
+        subs: SubDevices,
     ) -> None:
         self.capabilities = capabilities(settings)
         self.publish = publish
@@ -71,6 +74,7 @@ class PlatformPolicy:
         self._sessions = sessions
         self._registry = registry
         self._topics = topics
+        self._subs = subs
 
     def connect(self, link: Link, packet: Connect) -> None:
         self._admission.connect(self.hub, cast("Connection", link.context), packet)
@@ -83,6 +87,8 @@ class PlatformPolicy:
         device = connection.device
         if device is None:
             return
+        if connection.subs:
+            self._subs.end_all(connection)
         self._registry.leave(connection)
         self.on_lost(device.id)
         session = link.session
@@ -107,100 +113,115 @@ class PlatformPolicy:
     # Subscriptions
 
     def subscribe(self, link: Link, packet: Subscribe) -> None:
-        self._in_order(link, lambda permissions: self._subscribe(link, packet, permissions))
+        filters = [split_shared(item.topic_filter)[1] for item in packet.subscriptions]
+        self._in_order(link, filters, lambda permissions: self._subscribe(link, packet, filters, permissions))
 
     def unsubscribe(self, link: Link, packet: Unsubscribe) -> None:
-        self._in_order(link, lambda _permissions: self._unsubscribe(link, packet))
+        self._in_order(link, packet.topic_filters, lambda _permissions: self._unsubscribe(link, packet))
 
-    def _in_order(self, link: Link, action: Callable[[TopicPermissions], None]) -> None:
-        """Act with the permissions of the device's product: now, if they and nothing before it have to be awaited."""
+    def _in_order(self, link: Link, filters: Iterable[str], action: Callable[[Permissions], None]) -> None:
+        """Act with the permissions of the products: now, if they and nothing before it have to be awaited."""
         connection = cast("Connection", link.context)
         device = connection.device
         if device is None:
             return
-        permissions = self._topics.cached(device.product_id)
-        if permissions is not None and connection.controls is None:
-            action(permissions)
+        products = {device.product_id}
+        if connection.subs:
+            products.update(subscriber_of(connection, item).product_id for item in filters)
+        permissions = {product_id: self._topics.cached(product_id) for product_id in products}
+        if None not in permissions.values() and connection.controls is None:
+            action(cast("Permissions", permissions))
             return
         before = connection.controls
-        task = asyncio.get_running_loop().create_task(
-            self._later(connection, before, self._topics.permissions(device.product_id), action)
-        )
-        connection.controls = task
+        connection.controls = asyncio.get_running_loop().create_task(self._later(connection, before, products, action))
 
     async def _later(
         self,
         connection: Connection,
         before: asyncio.Task[None] | None,
-        reading: Awaitable[TopicPermissions],
-        action: Callable[[TopicPermissions], None],
+        products: Iterable[int],
+        action: Callable[[Permissions], None],
     ) -> None:
         try:
             if before is not None:
                 await asyncio.wait([before])
-            action(await reading)
+            action({product_id: await self._topics.permissions(product_id) for product_id in products})
         except Exception as error:  # noqa: BLE001 - whatever failed, the device must not wait for ever
             connection.failed(error)
         finally:
             if connection.controls is asyncio.current_task():
                 connection.controls = None
 
-    def _subscribe(self, link: Link, packet: Subscribe, permissions: TopicPermissions) -> None:
+    def _subscribe(self, link: Link, packet: Subscribe, filters: list[str], permissions: Permissions) -> None:
         connection = cast("Connection", link.context)
-        session = link.session
-        if session is None or connection.lost:
+        if link.session is None or connection.lost:
             return
+        owners = [subscriber_of(connection, item) for item in filters]
+        held = {owner.session.key: set(owner.session.subscriptions) for owner in owners}
         codes: list[int] = []
-        filters = set(session.subscriptions)
-        for position, item in enumerate(packet.subscriptions):
-            code = item.refusal or self._subscribe_code(connection, item, permissions)
+        for position, (item, owner) in enumerate(zip(packet.subscriptions, owners, strict=True)):
+            code = item.refusal or self._subscribe_code(owner, item, permissions)
             if code < 0x80:
-                filters.add(item.topic_filter)
-                if position >= MAX_FILTERS or len(filters) > MAX_SUBSCRIPTIONS:
-                    filters.discard(item.topic_filter)
+                mine = held[owner.session.key]
+                mine.add(item.topic_filter)
+                if position >= MAX_FILTERS or len(mine) > MAX_SUBSCRIPTIONS:
+                    mine.discard(item.topic_filter)
                     code = ReasonCode.QUOTA_EXCEEDED
             codes.append(code)
-        state = self._sessions.state(session)
-        granted = [item for item, code in zip(packet.subscriptions, codes, strict=True) if code < 0x80]
-        state.muted -= {item.topic_filter for item in granted}
-        if not state.stored or not granted:
-            link.grant(packet, codes)
-            return
-        for item in granted:
-            self._sessions.store.subscribe(state.device_id, item)
-        self._when_durable(connection, lambda: link.grant(packet, codes))
+        must_wait = False
+        for item, owner, code in zip(packet.subscriptions, owners, codes, strict=True):
+            if code < 0x80:
+                state = self._sessions.state(owner.session)
+                state.muted -= {item.topic_filter}
+                if state.stored:
+                    must_wait = True
+                    self._sessions.store.subscribe(state.device_id, item)
 
-    def _subscribe_code(self, connection: Connection, item: Subscription, permissions: TopicPermissions) -> int:
-        topic_filter = split_shared(item.topic_filter)[1]
-        if may_subscribe(connection.identity, topic_filter, permissions):
+        def answer() -> None:
+            # Sub-devices may have been logged out meanwhile.
+            present = [
+                code if owner.is_present(link) else ReasonCode.NOT_AUTHORIZED
+                for code, owner in zip(codes, owners, strict=True)
+            ]
+            link.grant(packet, present, [owner.session for owner in owners])
+
+        if must_wait:
+            self._when_durable(connection, answer)
+        else:
+            answer()
+
+    def _subscribe_code(self, owner: Subscriber, item: Subscription, permissions: Permissions) -> int:
+        if may(owner, split_shared(item.topic_filter)[1], permissions):
             return min(item.qos, 1)
         _log.info(
             "subscription refused",
             code=int(Code.TOPIC_NOT_PERMITTED),
-            device=connection.identity,
+            device=owner.identity,
             topic_filter=item.topic_filter,
         )
         return ReasonCode.NOT_AUTHORIZED
 
     def _unsubscribe(self, link: Link, packet: Unsubscribe) -> None:
         connection = cast("Connection", link.context)
-        session = link.session
-        if session is None or connection.lost:
+        if link.session is None or connection.lost:
             return
-        state = self._sessions.state(session)
         store = self._sessions.store
-        for topic_filter in packet.topic_filters:
-            is_system = is_system_filter(connection.identity, topic_filter)
-            if is_system and len(state.muted) < MAX_SUBSCRIPTIONS:
+        owners = [subscriber_of(connection, split_shared(item)[1]) for item in packet.topic_filters]
+        must_wait = False
+        for topic_filter, owner in zip(packet.topic_filters, owners, strict=True):
+            state = self._sessions.state(owner.session)
+            must_wait = must_wait or state.stored
+            if is_system_filter(owner.identity, topic_filter) and len(state.muted) < MAX_SUBSCRIPTIONS:
                 state.muted |= {topic_filter}
                 if state.stored:
                     store.subscribe(state.device_id, Subscription(topic_filter), muted=True)
-            elif state.stored and topic_filter in session.subscriptions:
+            elif state.stored and topic_filter in owner.session.subscriptions:
                 store.unsubscribe(state.device_id, topic_filter)
-        if state.stored:
-            self._when_durable(connection, lambda: link.revoke(packet))
+        sessions = [owner.session for owner in owners]
+        if must_wait:
+            self._when_durable(connection, lambda: link.revoke(packet, None, sessions))
         else:
-            link.revoke(packet)
+            link.revoke(packet, None, sessions)
 
     def _when_durable(self, connection: Connection, answer: Callable[[], None]) -> None:
         def act(error: BaseException | None) -> None:

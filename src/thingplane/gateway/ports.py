@@ -1,8 +1,12 @@
 """What the gateway needs of the slices, so that it depends on none of them."""
 
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from thingplane.alink import Identity
+
+GATEWAY: Final = 1
+"""Node type of gateways."""
 
 
 class ConnectingDevice(Identity, Protocol):
@@ -15,6 +19,10 @@ class ConnectingDevice(Identity, Protocol):
     @property
     def enabled(self) -> bool:
         """False after DisableThing."""
+
+    @property
+    def node_type(self) -> int:
+        """0: device, 1: gateway."""
 
 
 class Devices(Protocol):
@@ -51,3 +59,10 @@ class Topics(Protocol):
 
     async def permissions(self, product_id: int) -> TopicPermissions:
         """Return the product's permissions."""
+
+
+class Topology(Protocol):
+    """Knows the sub-devices of gateways (``topology.service``)."""
+
+    async def attached(self, gateway_id: int, device_ids: Iterable[int]) -> set[int]:
+        """Return which devices are sub-devices of a gateway, by their keys."""

@@ -1,7 +1,8 @@
-"""Which device is connected, and on which connection."""
+"""Which device is connected, and on which connection: its own, or that of its gateway."""
 
 from thingplane.gateway.connection import Connection
 from thingplane.gateway.ports import Devices
+from thingplane.gateway.sub_device import SubDevice
 
 
 class Registry:
@@ -10,13 +11,22 @@ class Registry:
     def __init__(self, devices: Devices) -> None:
         self._devices = devices
         self._by_device: dict[int, Connection] = {}
+        self._subs: dict[int, SubDevice] = {}
 
     def __len__(self) -> int:
         return len(self._by_device)
 
     def get(self, device_id: int) -> Connection | None:
-        """Return the connection of a device."""
+        """Return the device's own connection."""
         return self._by_device.get(device_id)
+
+    def reach(self, device_id: int) -> Connection | None:
+        """Return the connection over which a device is reached, which may be its gateway's."""
+        connection = self._by_device.get(device_id)
+        if connection is None:
+            sub = self._subs.get(device_id)
+            return None if sub is None else sub.connection
+        return connection
 
     def of_product(self, product_id: int) -> list[Connection]:
         """Return the connections of a product's devices."""
@@ -38,3 +48,29 @@ class Registry:
         self._devices.disconnected(device)
         if self._by_device.get(device.id) is connection:
             del self._by_device[device.id]
+
+    # Sub-devices
+
+    @property
+    def sub_devices(self) -> int:
+        """How many devices are logged in through gateways."""
+        return len(self._subs)
+
+    def sub(self, device_id: int) -> SubDevice | None:
+        """Return the present login of a sub-device."""
+        return self._subs.get(device_id)
+
+    def subs_of_product(self, product_id: int) -> list[SubDevice]:
+        """Return the present logins of a product's devices."""
+        return [sub for sub in self._subs.values() if sub.device.product_id == product_id]
+
+    def enter_sub(self, sub: SubDevice) -> None:
+        """Take note of a login."""
+        self._subs[sub.device.id] = sub
+        self._devices.connected(sub.device, sub.connection.ip)
+
+    def leave_sub(self, sub: SubDevice) -> None:
+        """Take note of the end of a login."""
+        self._devices.disconnected(sub.device)
+        if self._subs.get(sub.device.id) is sub:
+            del self._subs[sub.device.id]

@@ -11,18 +11,22 @@ from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.devices.service import DeviceDeleted, DeviceDisabled, DeviceReset
 from thingplane.gateway.admission import Admission
+from thingplane.gateway.audience import GatewayAudience
 from thingplane.gateway.downlink import GatewayDownlink
 from thingplane.gateway.entrance import Entrance
 from thingplane.gateway.hub import Hub
 from thingplane.gateway.journal import Journal
 from thingplane.gateway.listener import listen
+from thingplane.gateway.logins import Logins
 from thingplane.gateway.metrics import Counters
 from thingplane.gateway.policy import PlatformPolicy
-from thingplane.gateway.ports import Devices, Topics
+from thingplane.gateway.ports import Devices, Topics, Topology
 from thingplane.gateway.registry import Registry
+from thingplane.gateway.session_codes import SessionCode
 from thingplane.gateway.sessions import Sessions
 from thingplane.gateway.settings import GatewaySettings
 from thingplane.gateway.store import SessionStore
+from thingplane.gateway.sub_devices import SubDevices
 from thingplane.gateway.uplinks import CustomHandler, Uplinks
 from thingplane.mqtt import Broker, ReasonCode
 from thingplane.products.service import ProductDeleted
@@ -58,6 +62,7 @@ class Gateway:
         *,
         devices: Devices,
         topics: Topics,
+        topology: Topology,
         table: HandlerTable,
         commit: GroupCommit,
         database: Database,
@@ -70,6 +75,7 @@ class Gateway:
         Args:
             devices: finds devices, takes note of their presence.
             topics: permissions on custom topics.
+            topology: knows the sub-devices of gateways.
             table: the slices' message handlers; may be filled afterwards.
             commit: makes durable what handlers append to the history.
             database: keeps sessions.
@@ -87,12 +93,19 @@ class Gateway:
         self._sessions = Sessions(self.store)
         self.downlink = GatewayDownlink(self._sessions, self._registry, self._counters, settings)
         """Sends to devices."""
+        self.audience = GatewayAudience(self._sessions, self._registry, topics)
+        """Who is there to be sent to."""
         self._uplinks = Uplinks(table, topics, commit, clock, self._counters, settings, self.downlink.resolve)
         self.entrance = Entrance(self._uplinks, commit, settings)
         """Takes messages that come by other transports."""
-        self._admission = Admission(devices, topics, self._sessions, self._registry)
+        self._subs = SubDevices(self._sessions, self._registry, settings)
+        self._subs.on_lost = self.downlink.connection_lost
+        self.logins = Logins(devices, topics, topology, self._sessions, self._registry, self._subs, settings, clock)
+        """Sub-devices; ``logins.detached`` has to be told of those that were taken from their gateways."""
+        self.logins.register(table)
+        self._admission = Admission(devices, topics, self._sessions, self._registry, self._subs)
         policy = PlatformPolicy(
-            settings, self._admission, self._sessions, self._registry, topics, self._uplinks.publish
+            settings, self._admission, self._sessions, self._registry, topics, self._uplinks.publish, self._subs
         )
         policy.on_lost = self.downlink.connection_lost
         self._broker = self._sessions.broker = Broker(policy, clock.monotonic())
@@ -180,6 +193,7 @@ class Gateway:
             **self._counters.reading(),
             "mqtt_connections": len(self._registry),
             "mqtt_kept_sessions": len(self.store.known),
+            "mqtt_sub_devices": self._registry.sub_devices,
         }
 
     # Time
@@ -199,6 +213,7 @@ class Gateway:
         self._end(event.device_id)
 
     def _device_disabled(self, event: DeviceDisabled) -> None:
+        self._subs.end(event.device_id, SessionCode.DISABLED)
         connection = self._registry.get(event.device_id)
         if connection is not None:
             connection.link.close(ReasonCode.NOT_AUTHORIZED, "device disabled")
@@ -209,12 +224,14 @@ class Gateway:
             connection.link.close(ReasonCode.ADMINISTRATIVE_ACTION, "device reset")
 
     def _product_deleted(self, event: ProductDeleted) -> None:
+        self._subs.end_product(event.product_id)
         for connection in self._registry.of_product(event.product_id):
             if connection.device is not None:
                 self._end(connection.device.id)
 
     def _end(self, device_id: int) -> None:
         """End connection and session of a device that is gone."""
+        self._subs.end(device_id, SessionCode.DELETED)
         session = self._sessions.live(device_id)
         if session is not None:
             self._broker.drop(session, ReasonCode.NOT_AUTHORIZED)

@@ -25,6 +25,14 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds a connection may take to TLS and to an accepted CONNECT."""
     tick: float = 1.0
     """Seconds between two looks at what has timed out."""
+    sub_devices_online: int = 2000
+    """Sub-devices that may be logged in over one gateway's connection (device-protocol, 12)."""
+    sub_devices_per_login: int = 50
+    """Sub-devices of one batch login (device-protocol, 4.4)."""
+    sub_device_logins_per_second: int = 0
+    """Logins of sub-devices by one gateway in a second; 0 = unlimited. The vendor allows 200."""
+    sub_device_logins_per_minute: int = 0
+    """Logins of one sub-device in a minute; 0 = unlimited. The vendor allows 5."""
     max_keepalive: int = 1200
     """Seconds (device-protocol, 1.6)."""
     min_keepalive: int = 30

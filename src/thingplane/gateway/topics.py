@@ -66,6 +66,31 @@ def is_broadcast_filter(identity: str, topic_filter: str) -> bool:
     return topic_filter.startswith(prefix) and len(topic_filter) > len(prefix)
 
 
+def identity_in(topic: str) -> tuple[str, str] | None:
+    """Return the ProductKey and DeviceName that a topic names where topics of its kind name them; None without."""
+    levels = topic.split("/")
+    match levels:
+        case ["", "sys", product_key, name, _, *_]:
+            pass
+        case ["", "ota", "device", _, product_key, name]:
+            pass
+        case ["", "ext", "rrpc", _, "sys", product_key, name, _, *_]:
+            pass
+        case ["", "ext", "rrpc", _, product_key, name, _, *_]:
+            pass
+        case ["", "shadow", _, product_key, name]:
+            pass
+        case ["", "ext", "session" | "ntp", product_key, name, _, *_]:
+            pass
+        case ["", "ext" | "ota" | "shadow" | "broadcast", *_]:
+            return None
+        case ["", product_key, name, _, *_]:
+            pass
+        case _:
+            return None
+    return (product_key, name) if product_key and name else None
+
+
 def is_custom_size(topic: str) -> bool:
     """Tell whether a custom topic keeps the documented limits of length and depth."""
     return len(topic.encode()) <= MAX_CUSTOM_LENGTH and topic.count("/") <= MAX_CUSTOM_SLASHES

@@ -1,7 +1,7 @@
 """The way of a device's message from its transport to the slice that handles it (hot path)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, cast
 
 import structlog
@@ -9,10 +9,12 @@ import structlog
 from thingplane.alink import Code, HandlerTable, Uplink, raw, read_request
 from thingplane.clock import Clock
 from thingplane.gateway.metrics import Counters
-from thingplane.gateway.ports import ConnectingDevice, TopicPermissions, Topics
+from thingplane.gateway.ports import GATEWAY, ConnectingDevice, TopicPermissions, Topics
 from thingplane.gateway.publish_properties import application_properties
+from thingplane.gateway.session_codes import SessionCode, error_topic, named, session_message
 from thingplane.gateway.settings import MAX_PAYLOAD, GatewaySettings
-from thingplane.gateway.topics import family_of, is_custom_size
+from thingplane.gateway.sub_device import SubDevice, sub_device_in, sub_device_of_system_topic
+from thingplane.gateway.topics import family_of, identity_in, is_custom_size
 from thingplane.mqtt import Link, ReasonCode
 from thingplane.mqtt.packets import Publish
 from thingplane.storage.timeseries import GroupCommit
@@ -26,15 +28,31 @@ Resolve = Callable[[int, int, bytes], bool]
 CustomHandler = Callable[[Uplink], Awaitable[None] | None]
 
 
-class Sender(Protocol):
-    """What a message comes from: an MQTT connection, or a visit through the entrance of other transports."""
+# Answers to notices that gateways get about sub-devices that have no session (any more).
+_NOTICE_REPLIES = tuple(f"/thing/{notice}_reply" for notice in ("disable", "enable", "delete"))
 
-    device: ConnectingDevice | None
+
+class Speaker(Protocol):
+    """Who says a message: the device of a connection, or a sub-device that is logged in over it."""
+
+    @property
+    def device(self) -> ConnectingDevice | None:
+        """The device."""
+
     identity: str
     prefix: str
-    turn: list[Uplink]
     second: int
     publishes: int
+
+
+class Sender(Speaker, Protocol):
+    """What a message comes from: an MQTT connection, or a visit through the entrance of other transports."""
+
+    turn: list[Uplink]
+
+    @property
+    def subs(self) -> Mapping[str, SubDevice] | None:
+        """Sub-devices that are logged in over it, by identity."""
 
     def settled(self, uplink: Uplink) -> None:
         """Take note that a message that waited is handled and durable."""
@@ -98,17 +116,21 @@ class Uplinks:
         self._counters.publishes += 1
         device: ConnectingDevice = connection.device  # type: ignore[assignment]
         topic = packet.topic
-        if self._rate and self._is_too_fast(connection):
+        if self._rate and self._is_too_fast(_speaker(connection, topic)):
             self._drop(connection, packet, "rate", ReasonCode.QUOTA_EXCEEDED)
             return
         prefix = connection.prefix
         if not topic.startswith(prefix):
-            self._other(connection, device, packet)
-            return
+            subs = connection.subs
+            sub = sub_device_of_system_topic(subs, topic) if subs else None
+            if sub is None or not topic.startswith(sub.prefix):
+                self._other(connection, packet)
+                return
+            device, prefix = sub.device, sub.prefix
         suffix = topic[len(prefix) :]
         route = self._exact.get(suffix) or self._table.find(suffix)
         if route is None:
-            self._undefined(connection, device, packet)
+            self._undefined(connection, device, packet, suffix)
             return
         uplink = Uplink(
             device,
@@ -132,38 +154,47 @@ class Uplinks:
 
     # Topics outside /sys
 
-    def _other(self, connection: Sender, device: ConnectingDevice, packet: Publish) -> None:
+    def _other(self, connection: Sender, packet: Publish) -> None:
+        if self._said_by(connection, connection, packet):
+            return
+        sub = sub_device_in(connection.subs, packet.topic) if connection.subs else None
+        if sub is None or not self._said_by(connection, sub, packet):
+            self._deny(connection, packet)
+
+    def _said_by(self, connection: Sender, speaker: Speaker, packet: Publish) -> bool:
+        """Handle a message if it is on a topic of the given device."""
+        device: ConnectingDevice = speaker.device  # type: ignore[assignment]
         topic = packet.topic
-        identity = connection.identity
+        identity = speaker.identity
         if topic.startswith(identity + "/"):
             permissions = self._topics.cached(device.product_id)
             mark = _SCRIPT_SUFFIX if topic.endswith(_SCRIPT_SUFFIX) else ""
             uplink = self._uplink(device, packet, topic.removesuffix(mark), mark)
             connection.turn.append(uplink)
             if permissions is None:
-                self._wait(connection, uplink, self._custom_later(connection, uplink))
-                return
-            self._call(connection, uplink, lambda item: self._custom(connection, item, permissions))
-            return
+                self._wait(connection, uplink, self._custom_later(identity, uplink))
+            else:
+                self._call(connection, uplink, lambda item: self._custom(identity, item, permissions))
+            return True
         if topic.startswith(_RRPC):
             message_id, _, target = topic[len(_RRPC) :].partition("/")
             if ("/" + target).startswith((identity + "/", "/sys" + identity + "/")):
                 uplink = self._uplink(device, packet, topic, message_id)
                 connection.turn.append(uplink)
                 self._call(connection, uplink, self._rrpc_response)
-                return
-        else:
-            family = family_of(identity, topic)
-            if family is not None:
-                route = self._table.find(family)
-                if route is None:
-                    self._undefined(connection, device, packet)
-                    return
-                uplink = self._uplink(device, packet, topic, route.capture)
-                connection.turn.append(uplink)
-                self._call(connection, uplink, route.handler)
-                return
-        self._deny(connection, packet)
+                return True
+            return False
+        family = family_of(identity, topic)
+        if family is None:
+            return False
+        route = self._table.find(family)
+        if route is None:
+            self._undefined(connection, device, packet)
+            return True
+        uplink = self._uplink(device, packet, topic, route.capture)
+        connection.turn.append(uplink)
+        self._call(connection, uplink, route.handler)
+        return True
 
     def _uplink(self, device: ConnectingDevice, packet: Publish, topic: str, capture: str = "") -> Uplink:
         return Uplink(
@@ -185,16 +216,16 @@ class Uplinks:
         except Exception:  # noqa: BLE001 - as above
             self._handler_failed(uplink)
 
-    def _custom(self, connection: Sender, uplink: Uplink, permissions: TopicPermissions) -> Awaitable[None] | None:
-        if is_custom_size(uplink.topic) and permissions.may_publish(uplink.topic[len(connection.identity) + 1 :]):
+    def _custom(self, identity: str, uplink: Uplink, permissions: TopicPermissions) -> Awaitable[None] | None:
+        if is_custom_size(uplink.topic) and permissions.may_publish(uplink.topic[len(identity) + 1 :]):
             self._counters.custom += 1
             return self.on_custom_message(uplink)
         uplink.refusal = ReasonCode.NOT_AUTHORIZED
-        self._log_denied(connection, uplink.topic)
+        self._log_denied(identity, uplink.topic)
         return None
 
-    async def _custom_later(self, connection: Sender, uplink: Uplink) -> None:
-        pending = self._custom(connection, uplink, await self._topics.permissions(uplink.device.product_id))
+    async def _custom_later(self, identity: str, uplink: Uplink) -> None:
+        pending = self._custom(identity, uplink, await self._topics.permissions(uplink.device.product_id))
         if pending is not None:
             await pending
 
@@ -209,15 +240,21 @@ class Uplinks:
 
     # What is not handled
 
-    def _undefined(self, connection: Sender, device: ConnectingDevice, packet: Publish) -> None:
-        """Answer a message on a system topic that nobody handles, where the answer has a topic."""
+    def _undefined(self, connection: Sender, device: ConnectingDevice, packet: Publish, suffix: str = "") -> None:
+        """Answer a message on a system topic that nobody handles, where the answer has a topic.
+
+        Args:
+            connection: where it came from.
+            device: whose topic it is.
+            packet: the message.
+            suffix: what follows ``/sys/{productKey}/{deviceName}/``; empty for other topics.
+        """
         topic = packet.topic
         self._counters.dropped["undefined topic"] += 1
         _log.info("topic is not defined", code=int(Code.NOT_DEFINED), device=connection.identity, topic=topic[:256])
         uplink = self._uplink(device, packet, topic)
         connection.turn.append(uplink)
         # Answers to what the platform has sent are not answered, nor are topics without a reply topic.
-        suffix = topic[len(connection.prefix) :] if topic.startswith(connection.prefix) else ""
         if suffix and not suffix.endswith(("_reply", "_raw")) and not suffix.startswith(("rrpc/", "broadcast/")):
             # Only its id and sys.ack matter.
             read_request(uplink, b'""')
@@ -225,30 +262,38 @@ class Uplinks:
             uplink.reply(Code.TOPIC_PARSE_ERROR)
 
     def _deny(self, connection: Sender, packet: Publish) -> None:
-        self._log_denied(connection, packet.topic)
-        self._drop(connection, packet, None, ReasonCode.NOT_AUTHORIZED)
+        device = connection.device
+        stranger = identity_in(packet.topic) if device is not None and device.node_type == GATEWAY else None
+        if stranger is not None and packet.topic.endswith(_NOTICE_REPLIES):
+            self._drop(connection, packet, "no session", ReasonCode.SUCCESS)
+            return
+        self._log_denied(connection.identity, packet.topic)
+        uplink = self._drop(connection, packet, None, ReasonCode.NOT_AUTHORIZED)
+        if stranger is not None:
+            # The gateway has to know that it must log this device in (device-protocol, 4.6).
+            message = session_message(SessionCode.NO_SESSION, named(*stranger))
+            uplink.replies.append((error_topic(connection.identity), message))
 
-    def _log_denied(self, connection: Sender, topic: str) -> None:
+    def _log_denied(self, identity: str, topic: str) -> None:
         self._counters.dropped["not permitted"] += 1
-        _log.info(
-            "publish not permitted", code=int(Code.TOPIC_NOT_PERMITTED), device=connection.identity, topic=topic[:256]
-        )
+        _log.info("publish not permitted", code=int(Code.TOPIC_NOT_PERMITTED), device=identity, topic=topic[:256])
 
-    def _drop(self, connection: Sender, packet: Publish, reason: str | None, code: int) -> None:
+    def _drop(self, connection: Sender, packet: Publish, reason: str | None, code: int) -> Uplink:
         """Acknowledge a message without handling it, so that the device does not send it again."""
         if reason is not None:
             self._counters.dropped[reason] += 1
         uplink = self._uplink(cast("ConnectingDevice", connection.device), packet, packet.topic)
         uplink.refusal = code
         connection.turn.append(uplink)
+        return uplink
 
-    def _is_too_fast(self, connection: Sender) -> bool:
+    def _is_too_fast(self, speaker: Speaker) -> bool:
         second = int(self._monotonic())
-        if connection.second != second:
-            connection.second = second
-            connection.publishes = 0
-        connection.publishes += 1
-        return connection.publishes > self._rate
+        if speaker.second != second:
+            speaker.second = second
+            speaker.publishes = 0
+        speaker.publishes += 1
+        return speaker.publishes > self._rate
 
     # Handlers that wait
 
@@ -285,3 +330,10 @@ class Uplinks:
         """Give the handlers that wait so long to finish."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
+
+
+def _speaker(connection: Sender, topic: str) -> Speaker:
+    """Return whose pace a message counts for."""
+    if not connection.subs or topic.startswith((connection.prefix, connection.identity + "/")):
+        return connection
+    return sub_device_in(connection.subs, topic) or connection

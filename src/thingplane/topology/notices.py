@@ -1,8 +1,8 @@
-"""What gateways are told about their sub-devices (device-protocol reference, 4.3)."""
+"""What gateways are told about their sub-devices (device-protocol reference, 4.3 and 4.5)."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -21,8 +21,15 @@ _STATUS: Final = {"add": ADDED, "delete": DELETED}
 # The SDK for C reads no longer ids.
 _ALINK_IDS: Final = 2**32
 
-SubList = Sequence[tuple[str, str]]
-"""(ProductKey, DeviceName) of sub-devices."""
+Name = tuple[str, str]
+"""(ProductKey, DeviceName)."""
+
+
+class Logins(Protocol):
+    """What the gateway's connections have to know: who may no longer speak over them."""
+
+    def detached(self, gateway_id: int, device_ids: Iterable[int], *, deleted: bool, by_gateway: bool) -> None:
+        """Log sub-devices out that are no longer a gateway's."""
 
 
 class TopologyNotices:
@@ -31,16 +38,18 @@ class TopologyNotices:
     Notices have QoS 1: those for a gateway that is offline wait in its session, if it has one that keeps them.
     """
 
-    def __init__(self, bus: Bus, downlink: Downlink, topology: TopologyService) -> None:
+    def __init__(self, bus: Bus, downlink: Downlink, topology: TopologyService, logins: Logins) -> None:
         """Wire.
 
         Args:
             bus: brings changes of relationships, and switches of devices.
             downlink: the way to gateways.
             topology: finds the gateway of a sub-device.
+            logins: ends with relationships.
         """
         self._downlink = downlink
         self._topology = topology
+        self._logins = logins
         self._tasks: set[asyncio.Task[None]] = set()
         bus.subscribe(TopologyChanged, self._changed)
         bus.subscribe(DeviceEnabled, self._enabled)
@@ -54,10 +63,8 @@ class TopologyNotices:
         """
         message_id = ids.message_id()
         params = [{"productKey": device.product_key, "deviceName": device.name} for device in sub_devices]
-        sent = await self._send(
-            gateway.id, gateway.product_key, gateway.name, "topo/add/notify", params, message_id=message_id
-        )
-        if not sent:
+        name = (gateway.product_key, gateway.name)
+        if not await self._send(gateway.id, name, "topo/add/notify", params, message_id=message_id):
             raise INACTIVE_DEVICE() if gateway.activated_at is None else OFFLINE("The gateway is offline.")
         return str(message_id)
 
@@ -67,31 +74,46 @@ class TopologyNotices:
             await asyncio.wait(self._tasks)
 
     def _changed(self, event: TopologyChanged) -> None:
+        subs = [(sub.product_key, sub.name) for sub in event.sub_devices]
+        if event.action == "delete":
+            gone = [sub.device_id for sub in event.sub_devices]
+            self._logins.detached(event.gateway_id, gone, deleted=event.deleted, by_gateway=event.by_gateway)
         if not event.by_gateway:
-            subs = [(sub.product_key, sub.name) for sub in event.sub_devices]
-            target = (event.gateway_id, event.gateway_product_key, event.gateway_name)
-            self._later(self._tell(*target, _STATUS[event.action], subs))
+            gateway = (event.gateway_product_key, event.gateway_name)
+            notice = "delete" if event.deleted else ""
+            self._later(self._tell(event.gateway_id, gateway, _STATUS[event.action], subs, notice))
 
     def _enabled(self, event: DeviceEnabled) -> None:
-        self._later(self._switched(event, ENABLED))
+        self._later(self._switched(event, ENABLED, "enable"))
 
     def _disabled(self, event: DeviceDisabled) -> None:
-        self._later(self._switched(event, DISABLED))
+        self._later(self._switched(event, DISABLED, "disable"))
 
-    async def _switched(self, event: DeviceEnabled | DeviceDisabled, status: int) -> None:
+    async def _switched(self, event: DeviceEnabled | DeviceDisabled, status: int, notice: str) -> None:
         gateway = await self._topology.gateway_of(event.device_id)
         if gateway is not None:
             subs = [(event.product_key, event.name)]
-            await self._tell(gateway.id, gateway.product_key, gateway.name, status, subs)
+            await self._tell(gateway.id, (gateway.product_key, gateway.name), status, subs, notice)
 
-    async def _tell(self, gateway_id: int, product_key: str, name: str, status: int, subs: SubList) -> None:
+    async def _tell(self, gateway_id: int, gateway: Name, status: int, subs: Sequence[Name], notice: str) -> None:
+        """Tell a gateway of a change, and its sub-devices, which it speaks for, of what that means for them."""
+        if notice:
+            for sub in subs:
+                await self._send(gateway_id, sub, notice, {}, message_id=ids.message_id())
         listed = [{"productKey": key, "deviceName": sub_name} for key, sub_name in subs]
         params = {"status": status, "subList": listed}
-        await self._send(gateway_id, product_key, name, "topo/change", params, message_id=ids.message_id())
+        await self._send(gateway_id, gateway, "topo/change", params, message_id=ids.message_id())
 
-    async def _send(
-        self, gateway_id: int, product_key: str, name: str, path: str, params: Any, *, message_id: int
-    ) -> bool:
+    async def _send(self, gateway_id: int, name: Name, path: str, params: Any, *, message_id: int) -> bool:
+        """Send a message about a device to a gateway.
+
+        Args:
+            gateway_id: whose connection it takes.
+            name: of the device whose topic it has.
+            path: end of the topic, from ``thing/`` on.
+            params: of the request.
+            message_id: its id in the cloud; the end of it is its id for the device.
+        """
         # The SDK for C searches the text for the first "id", "method" …: params, which hold other words, come last.
         request = {
             "id": str(message_id % _ALINK_IDS),
@@ -99,7 +121,7 @@ class TopologyNotices:
             "method": "thing." + path.replace("/", "."),
             "params": params,
         }
-        topic = f"/sys/{product_key}/{name}/thing/{path}"
+        topic = f"/sys/{name[0]}/{name[1]}/thing/{path}"
         message = DownlinkMessage(device_id=gateway_id, topic=topic, payload=msgspec.json.encode(request), qos=1)
         return await self._downlink.send(message)
 
