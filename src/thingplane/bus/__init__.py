@@ -1,20 +1,26 @@
 """How parts of the platform reach each other without knowing each other: events, and downlink to devices."""
 
 from thingplane.bus.downlink import (
+    Audience,
     ConnectionLostError,
     DeviceOfflineError,
     Downlink,
     DownlinkMessage,
+    Receiver,
     RequestTimeoutError,
+    SubscriptionRefusedError,
 )
 from thingplane.bus.events import Bus, LocalBus
 
 __all__ = [
+    "Audience",
     "Bus",
     "ConnectionLostError",
     "DeviceOfflineError",
     "Downlink",
     "DownlinkMessage",
     "LocalBus",
+    "Receiver",
     "RequestTimeoutError",
+    "SubscriptionRefusedError",
 ]

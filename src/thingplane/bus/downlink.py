@@ -1,6 +1,7 @@
 """Sending to devices, wherever they are connected."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -15,6 +16,18 @@ class RequestTimeoutError(Exception):
 
 class ConnectionLostError(RequestTimeoutError):
     """The connection was lost while the answer was awaited."""
+
+
+class SubscriptionRefusedError(Exception):
+    """A device may not subscribe a topic, or has too many subscriptions; the text says which."""
+
+
+class Receiver(NamedTuple):
+    """A device that is online."""
+
+    device_id: int
+    product_key: str
+    name: str
 
 
 class DownlinkMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,3 +75,21 @@ class Downlink(Protocol):
 
     def resolve(self, device_id: int, message_id: int, payload: bytes) -> bool:
         """Complete a waiting ``request`` with the device's answer; False when nobody waits (late or unknown)."""
+
+
+class Audience(Protocol):
+    """Who is there to be sent to: what the gateway does for broadcasts."""
+
+    def online(self, product_id: int) -> list[Receiver]:
+        """Return the devices of a product that are online, also through gateways."""
+
+    def subscribers(self, product_id: int, topic: str) -> list[Receiver]:
+        """Return those of them that have subscribed a topic."""
+
+    async def subscribe(self, device_id: int, topic_filters: Sequence[str]) -> None:
+        """Subscribe on behalf of a device that is online, all or none; durable as the device's session is.
+
+        Raises:
+            DeviceOfflineError: it is not.
+            SubscriptionRefusedError: it may not, or would have too many subscriptions.
+        """

@@ -32,6 +32,7 @@ NULL_CORRELATION_DATA = ErrorCode("iot.messagebroker.NullCorrelationData", "Corr
 NULL_MESSAGE_CONTENT = ErrorCode("iot.messagebroker.NullMessageContent", "The message content is missing.")
 OFFLINE = ErrorCode("iot.messagebroker.OFFLINE", "The device is offline.")
 PUBLISH_MESSAGE_FAILED = ErrorCode("iot.messagebroker.PublishMessageFailed", "The message cannot be sent.")
+RATE_LIMIT = ErrorCode("iot.messagebroker.RateLimit", "There are too many messages in a short time.")
 RRPC_FAILED = ErrorCode("iot.messagebroker.RrpcFailed", "The request cannot be sent to the device.")
 TIMEOUT = ErrorCode("iot.messagebroker.TIMEOUT", "The device did not answer in time.")
 TOO_MANY_USER_PROPERTIES = ErrorCode(

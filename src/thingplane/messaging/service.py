@@ -12,7 +12,7 @@ from thingplane.devices.service import Device, DeviceService
 from thingplane.messaging import errors
 from thingplane.messaging.commands import Commands
 from thingplane.messaging.rrpc import Rrpc
-from thingplane.messaging.topics import device_topic
+from thingplane.messaging.topics import device_topic, fill_template, is_topic
 from thingplane.messaging.wire import Wire
 from thingplane.parsing.service import ParsingError, ParsingService
 from thingplane.products.errors import NOT_SENIOR_PRODUCT
@@ -206,6 +206,54 @@ class MessagingService:
         """
         product = await self._products.get(instance_id, product_key)
         name, rest = device_topic(message.topic, product_key)
+        await self._check_publishable(product, rest, message)
+        device = await self._devices.resolve(instance_id, product_key=product_key, name=name)
+        message_id = ids.message_id()
+        await self._downlink.send(_downlink_message(device, message, message.topic))
+        return str(message_id)
+
+    async def publish_to_all(
+        self,
+        instance_id: int,
+        product_key: str,
+        names: Sequence[str],
+        message: CustomMessage,
+        *,
+        response_topic: str | None = None,
+    ) -> None:
+        """Publish to a custom topic of each of several devices of a product.
+
+        Args:
+            instance_id: where the product is.
+            product_key: of all the devices.
+            names: DeviceNames.
+            message: its topic has ``${productKey}`` and ``${deviceName}`` in place of the names.
+            response_topic: MQTT 5 response topic in the same form.
+
+        Raises:
+            BusinessError: as ``publish``, and iot.messagebroker.InvalidMqttResponseTopic. Nothing was sent.
+        """
+        product = await self._products.get(instance_id, product_key)
+        devices = await self._all(product, names)
+        messages = []
+        for device in devices:
+            topic = fill_template(message.topic, product_key, device.name)
+            name, rest = device_topic(topic, product_key)
+            if name != device.name:
+                raise INVALID_FORMATTED_TOPIC_NAME("The topic names no device, or always the same.")
+            await self._check_publishable(product, rest, message)
+            one = message
+            if response_topic is not None:
+                filled = fill_template(response_topic, product_key, device.name)
+                if not is_topic(filled):
+                    raise errors.INVALID_MQTT_RESPONSE_TOPIC()
+                properties = {**message.properties, "response_topic": filled}
+                one = msgspec.structs.replace(message, properties=properties)
+            messages.append(_downlink_message(device, one, topic))
+        for outgoing in messages:
+            await self._downlink.send(outgoing)
+
+    async def _check_publishable(self, product: Product, rest: str, message: CustomMessage) -> None:
         permissions = await self._topics.permissions(product.id)
         if not permissions.may_subscribe(rest):
             if permissions.may_publish(rest):
@@ -213,21 +261,6 @@ class MessagingService:
             raise TOPIC_TEMPLATE_IS_NOT_FOUND(f"The product has no topic category for {rest}.")
         if len(message.payload) > MAX_PAYLOAD:
             raise errors.PUBLISH_MESSAGE_FAILED(f"A message has at most {MAX_PAYLOAD} bytes.")
-        device = await self._devices.resolve(instance_id, product_key=product_key, name=name)
-        message_id = ids.message_id()
-        await self._downlink.send(
-            DownlinkMessage(
-                device_id=device.id,
-                topic=message.topic,
-                payload=message.payload,
-                qos=message.qos,
-                retain=message.retain,
-                expiry=message.expiry,
-                properties=message.properties,
-                needs_subscription=True,
-            )
-        )
-        return str(message_id)
 
     async def rrpc(
         self,
@@ -262,6 +295,19 @@ class MessagingService:
         if name != device.name:
             raise INVALID_FORMATTED_TOPIC_NAME("The topic is one of another device.")
         return await self._rrpc.custom(device, topic, request, message_id, timeout_ms, content_type=content_type)
+
+
+def _downlink_message(device: Device, message: CustomMessage, topic: str) -> DownlinkMessage:
+    return DownlinkMessage(
+        device_id=device.id,
+        topic=topic,
+        payload=message.payload,
+        qos=message.qos,
+        retain=message.retain,
+        expiry=message.expiry,
+        properties=message.properties,
+        needs_subscription=True,
+    )
 
 
 def _script_failed(error: ParsingError) -> str:

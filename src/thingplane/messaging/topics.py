@@ -31,3 +31,8 @@ def device_topic(topic: str, product_key: str) -> tuple[str, str]:
     if levels[1] != product_key:
         raise INVALID_FORMATTED_TOPIC_NAME("The topic does not begin with the ProductKey of the product.")
     return levels[2], levels[3]
+
+
+def fill_template(template: str, product_key: str, name: str) -> str:
+    """Return a topic whose template has ``${productKey}`` and ``${deviceName}`` in place of a device's names."""
+    return template.replace("${productKey}", product_key).replace("${deviceName}", name)
