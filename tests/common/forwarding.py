@@ -8,10 +8,12 @@ from thingplane.clock import Clock
 from thingplane.forwarding.embedded import EmbeddedLog
 from thingplane.forwarding.limits import Limits
 from thingplane.forwarding.message import Kind, Source
+from thingplane.forwarding.postgres import PostgresLog
 from thingplane.forwarding.service import Forwarder
 from thingplane.storage.database import Database
 from thingplane.storage.timeseries import GroupCommit
 from thingplane.storage.timeseries.embedded import EmbeddedTimeSeries
+from thingplane.storage.timeseries.postgres import PostgresTimeSeries
 
 SOURCE = Source(
     instance_id=1,
@@ -38,9 +40,15 @@ class AllTo:
 async def forwarding(
     folder: Path, clock: Clock, database: Database, limits: Limits | None = None
 ) -> AsyncIterator[Forwarder]:
-    """Give a started forwarder over an embedded log; the same folder and database go on where they ended."""
-    log = EmbeddedLog(clock, limits)
-    series = EmbeddedTimeSeries(folder / "history", clock, companion=log)
+    """Give a started forwarder over the log that goes with the database; both can be opened again."""
+    log: EmbeddedLog | PostgresLog
+    series: EmbeddedTimeSeries | PostgresTimeSeries
+    if database.is_sqlite:
+        log = EmbeddedLog(clock, limits)
+        series = EmbeddedTimeSeries(folder / "history", clock, companion=log)
+    else:
+        log = PostgresLog(database.url, clock, limits)
+        series = PostgresTimeSeries(database.url, clock, log)
     await series.open()
     forwarder = Forwarder(log, GroupCommit(series), clock, database)
     await forwarder.start()

@@ -3,7 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import pytest
 from tests.common.clock import FakeClock
 from tests.common.forwarding import SOURCE, AllTo, forwarding
 
@@ -11,12 +10,6 @@ from thingplane.forwarding.service import Forwarded, Forwarder, Kind
 from thingplane.storage.database import Database
 
 TOPIC = "/a1pk/dev1/user/update"
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """SQLite only, where the metadata database makes no difference."""
-    return f"sqlite:///{tmp_path / 'thingplane.sqlite3'}"
 
 
 async def subscribe(forwarder: Forwarder, *references: str) -> list[int]:

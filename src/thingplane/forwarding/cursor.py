@@ -102,7 +102,7 @@ class Cursor:
         return count
 
     def drop_before(self, position: int) -> int:
-        """Let nothing wait before the first position of a block, and return how much did."""
+        """Let nothing wait in blocks that end before a position, and return how much did."""
         end = position >> BLOCK_BITS
         return self.take({block: bits for block, bits in self._blocks.items() if block < end})
 

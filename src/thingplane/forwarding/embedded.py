@@ -219,7 +219,7 @@ class EmbeddedLog:
                     after = position
                 await asyncio.sleep(0)
 
-    def segments(self) -> list[Segment]:
+    async def segments(self) -> list[Segment]:
         """Return the segments that have messages."""
         found = []
         for number, file in sorted(self._files.items()):

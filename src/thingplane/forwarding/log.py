@@ -58,8 +58,12 @@ class ForwardingLog(Protocol):
             TimeSeriesError: the log cannot be read.
         """
 
-    def segments(self) -> list[Segment]:
-        """Return the segments that have messages, oldest first; the last one may still grow."""
+    async def segments(self) -> list[Segment]:
+        """Return the segments that have messages, oldest first; the last one may still grow.
+
+        Raises:
+            TimeSeriesError: the log cannot be read.
+        """
 
     async def drop(self, number: int) -> None:
         """Delete a segment; the one that still grows stays, but nobody reads it any more.

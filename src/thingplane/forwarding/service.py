@@ -27,16 +27,18 @@ Listener = Callable[[Sequence[Forwarded]], None]
 _log = structlog.get_logger(__name__)
 
 
-class _Entry:
+class Entry:
     """A subscriber in memory."""
 
-    __slots__ = ("cursor", "kind", "listeners", "reference")
+    __slots__ = ("cursor", "kind", "listeners", "reference", "warned")
 
     def __init__(self, kind: str, reference: str, cursor: Cursor) -> None:
         self.kind = kind
         self.reference = reference
         self.cursor = cursor
         self.listeners: tuple[Listener, ...] = ()
+        self.warned = 0
+        """So many messages waited when that was last logged."""
 
 
 class Forwarder:
@@ -60,11 +62,11 @@ class Forwarder:
         self._commits = commits
         self._clock = clock
         self._progress = Progress(database)
-        self._entries: dict[int, _Entry] = {}
+        self._entries: dict[int, Entry] = {}
         self._routes = Routes(self._entries.__contains__)
         self._saver = Saver(self._save)
         self._position = -1
-        self._outbox: list[tuple[_Entry, tuple[Listener, ...], Sequence[Forwarded]]] = []
+        self._outbox: list[tuple[Entry, tuple[Listener, ...], Sequence[Forwarded]]] = []
         log.settled = self._settled
 
     # Life.
@@ -77,7 +79,7 @@ class Forwarder:
         """
         subscribers, cursors = await self._progress.load()
         for subscriber in subscribers:
-            self._entries[subscriber.id] = _Entry(subscriber.kind, subscriber.reference, cursors[subscriber.id])
+            self._entries[subscriber.id] = Entry(subscriber.kind, subscriber.reference, cursors[subscriber.id])
         self._position = self._progress.position
         if self._log.next_position <= self._position:
             _log.error("the log of forwarded messages was lost, what waited in it is dropped")
@@ -241,7 +243,7 @@ class Forwarder:
         """
         subscriber = await self._progress.enroll(kind, reference)
         if subscriber not in self._entries:
-            self._entries[subscriber] = _Entry(kind, reference, Cursor())
+            self._entries[subscriber] = Entry(kind, reference, Cursor())
             self._routes.changed()
         return subscriber
 
@@ -320,7 +322,30 @@ class Forwarder:
             self._saver.changed()
             await self._saver.saved()
 
-    def _lost(self, entry: _Entry, positions: set[int]) -> None:
+    # Retention.
+
+    def entries(self) -> Sequence[Entry]:
+        """Return the subscribers, for retention and metrics."""
+        return list(self._entries.values())
+
+    def expire(self, before: int) -> dict[str, int]:
+        """Stop waiting for messages before a position, and return how many there were by subscriber."""
+        dropped: dict[str, int] = {}
+        for entry in self._entries.values():
+            count = entry.cursor.drop_before(before)
+            if count:
+                dropped[f"{entry.kind} {entry.reference}"] = count
+                self.counters.dropped += count
+        if dropped:
+            self._saver.changed()
+        return dropped
+
+    @property
+    def save_failures(self) -> int:
+        """How often acknowledgements could not be saved at once."""
+        return self._saver.failures
+
+    def _lost(self, entry: Entry, positions: set[int]) -> None:
         """Stop waiting for messages that the log does not have: nobody could ever acknowledge them."""
         count = entry.cursor.acknowledge(positions)
         if count:

@@ -17,9 +17,7 @@ _log = structlog.get_logger(__name__)
 class Maintenance:
     """Keeps the hot file short and the sealed files few."""
 
-    def __init__(
-        self, files: HistoryFiles, options: Options, clock: Clock, companion: Companion | None = None
-    ) -> None:
+    def __init__(self, files: HistoryFiles, options: Options, clock: Clock, companion: Companion | None = None) -> None:
         self._files = files
         self._options = options
         self._clock = clock

@@ -11,6 +11,7 @@ from thingplane.storage.timeseries.errors import TimeSeriesError
 from thingplane.storage.timeseries.interface import Done, Kind, Point, Stats, kinds_of
 from thingplane.storage.timeseries.points import explode
 from thingplane.storage.timeseries.postgres.committer import Committer
+from thingplane.storage.timeseries.postgres.companion import Companion
 from thingplane.storage.timeseries.postgres.latest import (
     Row,
     fold,
@@ -43,12 +44,13 @@ class PostgresTimeSeries:
     Any number of nodes may use the same database.
     """
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, companion: Companion | None = None) -> None:
         """Remember where the database is: ``postgresql://user:password@host:port/name``."""
         self._url = url
         self._clock = clock
         self._partitions = Partitions()
-        self._committer = Committer(self._write)
+        self._companion = companion
+        self._committer = Committer(self._write, companion)
         self._writer: Any = None
         self._pool: Any = None
         self._latest_from = -(1 << 63)
@@ -68,6 +70,8 @@ class PostgresTimeSeries:
         try:
             async with self._reading() as connection:
                 await create_tables(connection)
+                if self._companion is not None:
+                    await self._companion.open(connection)
                 await self._partitions.load(connection)
                 await self._partitions.create_ahead(connection, self._clock.now_ms())
                 self._latest_from = await connection.fetchval("SELECT latest_from FROM history_state")
@@ -100,17 +104,23 @@ class PostgresTimeSeries:
         """Make the batch durable in the background, then call ``done``."""
         self._committer.commit(done)
 
-    async def _write(self, rows: list[Row]) -> None:
+    async def _write(self, rows: list[Row], taken: list[Any]) -> None:
         if self._writer is None or self._writer.is_closed():
             self._writer = await self._connect(_COMMAND_TIMEOUT_S)
         try:
             now = self._clock.now_ms()
             await self._partitions.ensure(self._writer, now, (row[3] for row in rows))
             late = late_rows(rows, now)
+            companion = self._companion if taken else None
+            if companion is not None:
+                await companion.prepare(self._writer, taken)
             async with self._writer.transaction():
+                if companion is not None:
+                    await companion.write(self._writer, taken)
                 if late:
                     await keep_rows(self._writer, late)
-                await self._writer.copy_records_to_table("history", records=rows, columns=_COLUMNS)
+                if rows:
+                    await self._writer.copy_records_to_table("history", records=rows, columns=_COLUMNS)
         except BaseException:
             # Whatever state the connection is in, the next commit starts with a fresh one.
             self._writer.terminate()
