@@ -53,6 +53,7 @@ from thingplane.topics.forwarding import TopicForwarding
 from thingplane.topics.routes import TopicRouteService
 from thingplane.topics.service import TopicService
 from thingplane.topology.notices import TopologyNotices
+from thingplane.topology.registration import SubDeviceRegistration
 from thingplane.topology.service import TopologyService
 
 Step = Callable[[], Awaitable[None]]
@@ -146,6 +147,10 @@ class Platform:
         )
         self._run(devices.start, devices.close)
         self.topology = TopologyService(database, clock, bus, devices, max_sub_devices=settings.sub_devices_per_gateway)
+        registration = SubDeviceRegistration(
+            devices, products, self.topology, max_registered=settings.sub_devices_per_registration
+        )
+        self._services.add(registration)
         self.routes = TopicRouteService(
             database, bus, products, devices, self.topics, max_destinations=settings.routes_per_topic
         )
