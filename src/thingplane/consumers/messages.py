@@ -37,7 +37,7 @@ def encode_message(message: Forwarded, attempt: int, *, base64: bool = False) ->
     text = bytes((0xA1, number_size)) + number
     topic = message.topic.encode()
     topic_size = len(topic)
-    items = (
+    items: tuple[bytes, ...] = (
         _TOPIC,
         bytes((0xA1, topic_size)) if topic_size < 0x100 else b"\xb1" + topic_size.to_bytes(4, "big"),
         topic,
