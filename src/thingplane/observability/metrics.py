@@ -8,7 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Reading = Mapping[str, float]
-"""Values by name; a name may carry one label value behind a colon (``mqtt_refused:signature``)."""
+"""Values by name; a name may carry one label behind a colon: the value of ``reason`` (``mqtt_refused:signature``), or of
+another label (``consumer_backlog:group=DEFAULT_GROUP``)."""
 
 
 class Metrics:
@@ -36,9 +37,12 @@ class Metrics:
             families: dict[str, Metric] = {}
             for key, value in source().items():
                 name, _, label = key.partition(":")
-                family = families.get(name) or _family(name, help_texts.get(name, name), labelled=bool(label))
-                families[name] = family
-                family.add_metric([label] if label else [], value)  # type: ignore[attr-defined]
+                kind, _, text = label.rpartition("=")
+                family = families.get(name)
+                if family is None:
+                    labels = [kind or "reason"] if label else None
+                    family = families[name] = _family(name, help_texts.get(name, name), labels)
+                family.add_metric([text] if label else [], value)  # type: ignore[attr-defined]
             yield from families.values()
 
     def text(self) -> bytes:
@@ -46,8 +50,7 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-def _family(name: str, text: str, *, labelled: bool) -> Metric:
-    labels = ["reason"] if labelled else None
+def _family(name: str, text: str, labels: list[str] | None) -> Metric:
     full = f"thingplane_{name}"
     if name.endswith("_total"):
         return CounterMetricFamily(full.removesuffix("_total"), text, labels=labels)

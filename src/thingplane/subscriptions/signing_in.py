@@ -16,13 +16,13 @@ class TooManyConnects(Exception):  # noqa: N818 - see above
 
 
 class GroupRef(msgspec.Struct, frozen=True):
-    """A consumer group that exists."""
+    """A consumer group that existed at sign-in."""
 
     id: int
     """Key in the database."""
     instance_id: int
     group_id: str
-    """As in the API: ``DEFAULT_GROUP`` or random letters and digits."""
+    """As in the API: ``DEFAULT_GROUP`` or letters and digits."""
 
 
 class Login(msgspec.Struct, frozen=True):

@@ -45,6 +45,14 @@ class Consumption:
         self.realtime_rate = PerMinute()
         self.backlog_rate = PerMinute()
 
+    def add(self, other: "Consumption") -> None:
+        """Add the totals of another group."""
+        self.realtime += other.realtime
+        self.backlog += other.backlog
+        self.delivered += other.delivered
+        self.redelivered += other.redelivered
+        self.expired += other.expired
+
     def sample(self, now: float) -> None:
         """Note what was consumed so far; about once a second."""
         self.realtime_rate.sample(now, self.realtime)
