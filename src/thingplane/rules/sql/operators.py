@@ -47,7 +47,7 @@ def compare_with_constant(left: Evaluate, sign: str, constant: Value) -> Evaluat
 
         return equal_text
     if type(constant) is int or type(constant) is float:
-        holds = _ORDERED.get(sign) or (operator.eq if sign == "=" else operator.ne)
+        holds: Callable[[Any, Any], bool] = _ORDERED.get(sign) or (operator.eq if sign == "=" else operator.ne)
         general = compare(left, sign, lambda _row: constant)
 
         def with_number(row: Row) -> Truth:

@@ -89,6 +89,76 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_ota_uploads_created_at"), ["created_at"], unique=False)
 
     op.create_table(
+        "rule_data_source_items",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("instance_id", sa.BigInteger(), nullable=False),
+        sa.Column("data_source_id", sa.BigInteger(), nullable=False),
+        sa.Column("topic", sa.String(length=512), nullable=False),
+        sa.Column("scope_type", sa.String(length=16), nullable=True),
+        sa.Column("product_key", sa.String(length=64), nullable=True),
+        sa.Column("device_name", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rule_data_source_items")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("rule_data_source_items", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_rule_data_source_items_instance_id_data_source_id_id"),
+            ["instance_id", "data_source_id", "id"],
+            unique=False,
+        )
+
+    op.create_table(
+        "rules",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("instance_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=30), nullable=False),
+        sa.Column("description", sa.String(length=100), nullable=True),
+        sa.Column("data_type", sa.String(length=6), nullable=False),
+        sa.Column("product_key", sa.String(length=64), nullable=True),
+        sa.Column("product_id", sa.BigInteger(), nullable=True),
+        sa.Column("short_topic", sa.String(length=512), nullable=True),
+        sa.Column("topic_type", sa.SmallInteger(), nullable=True),
+        sa.Column("select_clause", sa.Text(), nullable=True),
+        sa.Column("where_clause", sa.Text(), nullable=False),
+        sa.Column("running", sa.Boolean(), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("resource_group_id", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("modified_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rules")),
+        sa.UniqueConstraint("instance_id", "name", name=op.f("uq_rules_instance_id_name")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("rules", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rules_instance_id_id"), ["instance_id", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_rules_product_id"), ["product_id"], unique=False)
+
+    op.create_table(
+        "configuration_pushes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("product_id", sa.BigInteger(), nullable=False),
+        sa.Column("requested_at", sa.BigInteger(), nullable=False),
+        sa.Column("done_at", sa.BigInteger(), nullable=True),
+        sa.Column("sent", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["products.id"], name=op.f("fk_configuration_pushes_product_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_configuration_pushes")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("configuration_pushes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_configuration_pushes_product_id"), ["product_id"], unique=False)
+
+    op.create_table(
+        "configuration_switches",
+        sa.Column("product_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["products.id"], name=op.f("fk_configuration_switches_product_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("product_id", name=op.f("pk_configuration_switches")),
+    )
+    op.create_table(
         "ota_modules",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("product_id", sa.BigInteger(), nullable=False),
@@ -134,6 +204,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_ota_packages_product_id_id"), ["product_id", "id"], unique=False)
 
     op.create_table(
+        "product_configurations",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("config_id", sa.String(length=32), nullable=False),
+        sa.Column("product_id", sa.BigInteger(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["products.id"], name=op.f("fk_product_configurations_product_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_product_configurations")),
+        sa.UniqueConstraint("config_id", name=op.f("uq_product_configurations_config_id")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("product_configurations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_product_configurations_product_id_id"), ["product_id", "id"], unique=False)
+
+    op.create_table(
         "product_subscriptions",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("product_id", sa.BigInteger(), nullable=False),
@@ -149,6 +238,20 @@ def upgrade() -> None:
         sa.UniqueConstraint("product_id", "type", name=op.f("uq_product_subscriptions_product_id_type")),
         sqlite_autoincrement=True,
     )
+    op.create_table(
+        "rule_actions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("rule_id", sa.BigInteger(), nullable=False),
+        sa.Column("type", sa.String(length=16), nullable=False),
+        sa.Column("configuration", sa.Text(), nullable=False),
+        sa.Column("for_errors", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["rule_id"], ["rules.id"], name=op.f("fk_rule_actions_rule_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rule_actions")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("rule_actions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rule_actions_rule_id"), ["rule_id"], unique=False)
+
     op.create_table(
         "device_certificates",
         sa.Column("authority_id", sa.BigInteger(), nullable=False),
