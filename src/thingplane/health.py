@@ -15,13 +15,13 @@ TEXT = b"text/plain; charset=utf-8"
 class Health:
     """Answers an operator's probes."""
 
-    def __init__(self, database: Database, metrics: Metrics, before_metrics: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, database: Database, metrics: Metrics, *before_metrics: Callable[[], Awaitable[None]]) -> None:
         """Wire the probes.
 
         Args:
             database: asked whether it answers before the node calls itself ready.
             metrics: what ``/metrics`` shows.
-            before_metrics: refreshes figures that have to be waited for.
+            before_metrics: refresh figures that have to be waited for.
         """
         self.ready = False
         """Whether the node accepts traffic."""
@@ -49,5 +49,6 @@ class Health:
         await respond(send, 200, TEXT, b"ready\n")
 
     async def _show_metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await self._before_metrics()
+        for refresh in self._before_metrics:
+            await refresh()
         await respond(send, 200, CONTENT_TYPE.encode(), self._metrics.text())

@@ -62,6 +62,12 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     history_seal_rows: Annotated[
         int, Meta(description="messages after which a history file is sealed (embedded default)", ge=1000)
     ] = 250_000
+    forwarding_hours: Annotated[
+        int, Meta(description="hours after which forwarded messages that nobody acknowledged are dropped", ge=1)
+    ] = 24
+    forwarding_bytes: Annotated[
+        int, Meta(description="size of the log of forwarded messages beyond which the oldest are dropped", ge=8_388_608)
+    ] = 4_294_967_296
     products_per_instance: Annotated[int, Meta(description="products in one instance", ge=1)] = 1000
     topic_categories_per_product: Annotated[int, Meta(description="custom topic categories of one product", ge=3)] = 50
     tags_per_device: Annotated[int, Meta(description="tags of one device", ge=1)] = 100
@@ -86,6 +92,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     file_bytes_per_instance: Annotated[
         int, Meta(description="bytes of all files of one instance together", ge=1_048_576)
     ] = 1_073_741_824
+    config_pushes_per_hour: Annotated[
+        int, Meta(description="pushes of one product's remote configuration; 0: unlimited, the vendor allows 1", ge=0)
+    ] = 0
     subscribers_per_broadcast: Annotated[
         int, Meta(description="devices that may have subscribed the topic of one broadcast", ge=1)
     ] = 1000

@@ -13,6 +13,8 @@ from thingplane.cloud import Services
 from thingplane.cloud.app import CloudApp
 from thingplane.cloud.quota import Quota
 from thingplane.cloud.registry import discover as discover_operations
+from thingplane.configurations.service import ConfigurationService
+from thingplane.configurations.store import ConfigurationStore
 from thingplane.credentials import Credentials
 from thingplane.desired.service import DesiredPropertyService
 from thingplane.devices.service import DeviceService
@@ -20,6 +22,12 @@ from thingplane.files.block_uploads import BlockUploads
 from thingplane.files.downloads import PREFIX as BLOB_DOWNLOADS
 from thingplane.files.downloads import Downloads
 from thingplane.files.service import FileLimits, FileService
+from thingplane.forwarding.embedded import EmbeddedLog
+from thingplane.forwarding.limits import HOUR_MS, Limits
+from thingplane.forwarding.log import ForwardingLog
+from thingplane.forwarding.metrics import HELP as FORWARDING_HELP
+from thingplane.forwarding.retention import Retention as ForwardingRetention
+from thingplane.forwarding.service import Forwarder
 from thingplane.gateway.metrics import HELP as GATEWAY_HELP
 from thingplane.gateway.ports import Devices
 from thingplane.gateway.service import Gateway
@@ -59,21 +67,32 @@ from thingplane.topology.service import TopologyService
 Step = Callable[[], Awaitable[None]]
 
 
-def open_time_series(settings: Settings, clock: Clock) -> TimeSeries:
-    """Return the history store that the settings name, not opened yet."""
+def open_time_series(settings: Settings, clock: Clock) -> tuple[TimeSeries, ForwardingLog]:
+    """Return the history store that the settings name, not opened yet, and the log that shares its commits."""
+    limits = forwarding_limits(settings)
     if settings.database_url:
         # With its driver, which takes memory and time that the embedded default need not spend.
+        from thingplane.forwarding.postgres import PostgresLog  # noqa: PLC0415
         from thingplane.storage.timeseries.postgres.store import PostgresTimeSeries  # noqa: PLC0415
 
-        return PostgresTimeSeries(settings.database_url, clock)
+        rows = PostgresLog(settings.database_url, clock, limits)
+        return PostgresTimeSeries(settings.database_url, clock, rows), rows
     options = Options(seal_messages=settings.history_seal_rows)
-    return EmbeddedTimeSeries(settings.data_dir / "history", clock, options)
+    log = EmbeddedLog(clock, limits)
+    return EmbeddedTimeSeries(settings.data_dir / "history", clock, options, log), log
+
+
+def forwarding_limits(settings: Settings) -> Limits:
+    """Return how much of the log of forwarded messages is kept."""
+    return Limits(age_ms=settings.forwarding_hours * HOUR_MS, max_bytes=settings.forwarding_bytes)
 
 
 class Platform:
     """Everything between the sockets and the disk."""
 
-    def __init__(self, settings: Settings, clock: Clock, database: Database, series: TimeSeries) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, database: Database, series: TimeSeries, log: ForwardingLog
+    ) -> None:
         """Make and connect all parts; ``start`` fills what they keep in memory.
 
         Args:
@@ -81,6 +100,7 @@ class Platform:
             clock: what the time is.
             database: metadata, migrated.
             series: the history, opened.
+            log: of forwarded messages, opened with the history.
         """
         self._settings = settings
         self._clock = clock
@@ -88,9 +108,11 @@ class Platform:
         self._bus = LocalBus()
         self._steps: list[tuple[Step, Step]] = []
         self._services = Services()
+        commits = GroupCommit(series)
+        metrics = Metrics()
+        forwarded = self._forwarding(log, commits, metrics)
         self._access()
         self._fleet()
-        commits = GroupCommit(series)
         telemetry = self._things(series, commits)
         self._scripts()
         table = HandlerTable()
@@ -100,10 +122,9 @@ class Platform:
         discover_handlers("thingplane", self._services, table)
         retention = Retention(series, clock, settings.history_days)
         self._run(retention.start, retention.close)
-        metrics = Metrics()
         metrics.add(self.gateway.reading, GATEWAY_HELP)
         metrics.add(retention.reading, HISTORY_HELP)
-        self.health = Health(database, metrics, retention.refresh)
+        self.health = Health(database, metrics, retention.refresh, forwarded.refresh)
         self.app = CloudApp(
             self._services,
             self.access,
@@ -122,6 +143,16 @@ class Platform:
     def _run(self, start: Step, close: Step) -> None:
         """Start and close something with the platform: started in this order, closed in the reverse one."""
         self._steps.append((start, close))
+
+    def _forwarding(self, log: ForwardingLog, commits: GroupCommit, metrics: Metrics) -> ForwardingRetention:
+        """The log of forwarded messages, which has to run before anything that forwards."""
+        self.forwarder = Forwarder(log, commits, self._clock, self._database)
+        self._run(self.forwarder.start, self.forwarder.close)
+        retention = ForwardingRetention(self.forwarder, log, self._clock, forwarding_limits(self._settings))
+        self._run(retention.start, retention.close)
+        self._services.add(self.forwarder)
+        metrics.add(retention.reading, FORWARDING_HELP)
+        return retention
 
     def _access(self) -> None:
         self.access = AccessService(self._database, self._clock, account_id=self._settings.account_id)
@@ -240,6 +271,10 @@ class Platform:
             max_subscribers=self._settings.subscribers_per_broadcast,
             limited=self._settings.quota == "documented",
         )
+        store = ConfigurationStore(database, clock)
+        self.downloads.add_source("config", store)
+        configurations = ConfigurationService(store, self.downloads, downlink, self.gateway.audience)
+        self._run(configurations.start, configurations.close)
         shadows = ShadowService(
             database,
             clock,
@@ -248,7 +283,7 @@ class Platform:
             requests_per_second=self._settings.shadow_requests_per_second,
         )
         self._run(shadows.start, shadows.close)
-        self._services.add(messaging, broadcasts, shadows)
+        self._services.add(messaging, broadcasts, configurations, shadows)
         self._services.add(DesiredPropertyService(database, clock, self.models, messaging, downlink))
         notices = TopologyNotices(self._bus, downlink, self.topology, self.gateway.logins)
         self._run(_nothing, notices.settled)

@@ -58,6 +58,8 @@ class Forwarder:
             database: keeps subscribers and what they have not acknowledged.
         """
         self.counters = Counters()
+        self.has_subscribers = False
+        """Whether there is anybody at all; for hot paths, which need not even ask ``wanted`` otherwise."""
         self._log = log
         self._commits = commits
         self._clock = clock
@@ -80,6 +82,7 @@ class Forwarder:
         subscribers, cursors = await self._progress.load()
         for subscriber in subscribers:
             self._entries[subscriber.id] = Entry(subscriber.kind, subscriber.reference, cursors[subscriber.id])
+        self.has_subscribers = bool(self._entries)
         self._position = self._progress.position
         if self._log.next_position <= self._position:
             _log.error("the log of forwarded messages was lost, what waited in it is dropped")
@@ -104,7 +107,7 @@ class Forwarder:
 
     def wanted(self, kind: Kind, product_id: int, topic: str) -> bool:
         """Tell whether anybody wants such a message; costs next to nothing, so ask before building a body."""
-        return bool(self._entries) and self._routes.find(kind, product_id, topic) is not None
+        return self.has_subscribers and self._routes.find(kind, product_id, topic) is not None
 
     def forward(
         self,
@@ -137,7 +140,7 @@ class Forwarder:
         """
         if to is not None:
             audience = self._routes.audience(to)
-        elif self._entries:
+        elif self.has_subscribers:
             audience = self._routes.find(kind, source.product_id, topic)
         else:
             return None
@@ -244,12 +247,14 @@ class Forwarder:
         subscriber = await self._progress.enroll(kind, reference)
         if subscriber not in self._entries:
             self._entries[subscriber] = Entry(kind, reference, Cursor())
+            self.has_subscribers = True
             self._routes.changed()
         return subscriber
 
     async def remove(self, subscriber: int) -> None:
         """Forget a subscriber; nothing is due to it any more."""
         entry = self._entries.pop(subscriber, None)
+        self.has_subscribers = bool(self._entries)
         self._routes.changed()
         if entry is not None:
             entry.listeners = ()
