@@ -39,6 +39,7 @@ from thingplane.messaging.broadcasts import BroadcastService
 from thingplane.messaging.service import MessagingService
 from thingplane.observability.metrics import Metrics
 from thingplane.ota.service import OtaVersionService
+from thingplane.outbound import Outbound
 from thingplane.parsing.custom import CustomMessages
 from thingplane.parsing.download import PATH as SCRIPT_DOWNLOADS
 from thingplane.parsing.download import ScriptDownloads
@@ -55,6 +56,8 @@ from thingplane.storage.timeseries.embedded.options import Options
 from thingplane.storage.timeseries.embedded.store import EmbeddedTimeSeries
 from thingplane.storage.timeseries.retention import HELP as HISTORY_HELP
 from thingplane.storage.timeseries.retention import Retention
+from thingplane.subscriptions.metrics import HELP as SUBSCRIPTIONS_HELP
+from thingplane.subscriptions.service import MnsQueues, Pace, SubscriptionLimits, SubscriptionService
 from thingplane.telemetry.service import SubDevices, TelemetryService
 from thingplane.things.service import ThingModelService
 from thingplane.topics.forwarding import TopicForwarding
@@ -113,6 +116,7 @@ class Platform:
         forwarded = self._forwarding(log, commits, metrics)
         self._access()
         self._fleet()
+        self._consumer_groups(metrics)
         telemetry = self._things(series, commits)
         self._scripts()
         table = HandlerTable()
@@ -202,6 +206,38 @@ class Platform:
         self._run(self.downloads.start, _nothing)
         self._run(files.start, files.close)
         self._services.add(files, self.downloads, BlockUploads(database, files))
+
+    def _consumer_groups(self, metrics: Metrics) -> None:
+        """Who gets what devices say: consumer groups, and the queues of MNS subscriptions."""
+        settings = self._settings
+        outbound = self.outbound = Outbound(settings.outbound_hosts)
+        self._run(_nothing, outbound.close)
+        subscriptions = self.subscriptions = SubscriptionService(
+            self._database,
+            self._clock,
+            self._bus,
+            products=self.products,
+            forwarder=self.forwarder,
+            keys=self.access,
+            instances=self.instances,
+            queues=MnsQueues(self.forwarder, outbound, settings.mns_endpoints, self._clock),
+            limits=SubscriptionLimits(
+                groups=settings.consumer_groups_per_instance,
+                groups_per_product=settings.consumer_groups_per_product,
+                products_per_group=settings.products_per_consumer_group,
+                clients_per_group=settings.clients_per_consumer_group,
+                connects_per_minute=settings.consumer_connects_per_minute,
+            ),
+            pace=Pace(
+                realtime_per_second=settings.consumer_realtime_per_second,
+                backlog_per_second=settings.consumer_backlog_per_second,
+                window=settings.consumer_window,
+            ),
+            region=settings.region,
+        )
+        self._run(subscriptions.start, subscriptions.close)
+        self._services.add(subscriptions)
+        metrics.add(subscriptions.reading, SUBSCRIPTIONS_HELP)
 
     def _things(self, series: TimeSeries, commits: GroupCommit) -> TelemetryService:
         """Thing models, and what devices report by them."""

@@ -8,8 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Reading = Mapping[str, float]
-"""Values by name; a name may carry one label behind a colon: the value of ``reason`` (``mqtt_refused:signature``), or of
-another label (``consumer_backlog:group=DEFAULT_GROUP``)."""
+"""Values by name; a name may carry one label behind a colon: the value of ``reason`` (``mqtt_refused:signature``), or
+another label with its value (``consumer_backlog:group=DEFAULT_GROUP``)."""
 
 
 class Metrics:

@@ -1,0 +1,34 @@
+"""Cloud API operations of server-side subscription (guide: 4.15)."""
+
+from typing import Annotated, TypeAlias
+
+from thingplane.cloud import Context, Field
+from thingplane.products.errors import NULL_PRODUCT_KEY
+from thingplane.products.service import Product, ProductService
+from thingplane.subscriptions import errors
+
+GroupIdParameter: TypeAlias = Annotated[
+    str, Field(invalid=errors.INVALID_CONSUMER_GROUP_ID, pattern="[A-Za-z0-9_]{1,64}")
+]
+GroupNameParameter: TypeAlias = Annotated[
+    str,
+    Field(
+        invalid=errors.INVALID_CONSUMER_GROUP_NAME,
+        pattern=r"\w(?:[\w ]*\w)?",
+        min_length=4,
+        max_length=30,
+        length="wide",
+        doc="Letters, digits and underscores, also inner spaces; unique within the instance.",
+    ),
+]
+ProductKeyParameter: TypeAlias = Annotated[str, Field(empty=NULL_PRODUCT_KEY)]
+TypeParameter: TypeAlias = Annotated[str, Field(choices=("AMQP", "MNS"), invalid=errors.INVALID_SUBSCRIBE_TYPE)]
+
+
+async def addressed(ctx: Context, product_key: str) -> Product:
+    """Return the product of the call's instance that the call names.
+
+    Raises:
+        BusinessError: iot.prod.NotExistedProduct.
+    """
+    return await ctx.service(ProductService).get(ctx.instance.id, product_key)
