@@ -176,6 +176,16 @@ class SubscriptionService:
             raise GroupFull(f"the consumer group {group.group_id} has {len(delivery.members)} clients")
         return delivery.join(consumer, client_id=login.client_id, access_key_id=login.access_key_id, address=address)
 
+    async def acknowledged(self) -> None:
+        """Return when everything that clients accepted so far is durable, so that it never comes again.
+
+        Raises:
+            Exception: what made that fail. It is tried again.
+        """
+        for delivery in self._deliveries.values():
+            delivery.flush()
+        await self._forwarder.acknowledged()
+
     def check_clients(self) -> None:
         """Close the connections whose key was disabled or deleted, or may not subscribe any more."""
         for key, delivery in self._deliveries.items():

@@ -140,6 +140,13 @@ class GroupDelivery:
             member.leave()
             member.consumer.drop(reason)
 
+    def flush(self) -> None:
+        """Hand the acknowledgements of this turn of the loop to the log; happens at its end anyway."""
+        if self._acks:
+            acks, self._acks = self._acks, []
+            self._log.acknowledge(self.subscriber, acks)
+            self.consumption.last_at = self._clock.now_ms()
+
     def forget(self) -> None:
         """Start over after the log has let go of everything up to now."""
         self._to_disk()
@@ -153,14 +160,14 @@ class GroupDelivery:
         if self._due is not None:
             self._due.cancel()
             self._due = None
-        self._flush()
+        self.flush()
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait([self._reading])
 
     def status(self) -> GroupStatus:
         """Return the figures of now."""
-        self._flush()
+        self.flush()
         now = self._clock.monotonic()
         pushed = sum(delivery.realtime for delivery in self._in_flight.values())
         return GroupStatus(
@@ -255,14 +262,8 @@ class GroupDelivery:
 
     def _turn(self) -> None:
         self._due = None
-        self._flush()
+        self.flush()
         self._pump()
-
-    def _flush(self) -> None:
-        if self._acks:
-            acks, self._acks = self._acks, []
-            self._log.acknowledge(self.subscriber, acks)
-            self.consumption.last_at = self._clock.now_ms()
 
     def _pump(self) -> None:
         """Deliver what waits, as far as there is room: new messages before the backlog."""
@@ -302,7 +303,7 @@ class GroupDelivery:
                 if not limit or self._full():
                     return
                 epoch, mark = self._epoch, backlog.mark
-                self._flush()
+                self.flush()
                 settled: set[int] = set()
                 self._settled = settled
                 messages = await self._log.read(self.subscriber, backlog.cursor, limit)
