@@ -6,7 +6,7 @@ import pytest
 from thingplane.credentials import Credentials
 from thingplane.endpoints import Endpoints, greeting, write_ready
 
-ALL = Endpoints(api=1, api_tls=2, mqtt=3, mqtt_ws=4)
+ALL = Endpoints(api=1, api_tls=2, mqtt=3, mqtt_ws=4, amqp=5, stomp=6, amqp_plain=7, stomp_plain=8)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,10 @@ def test_urls_name_an_address_to_connect_to(host: str, shown: str) -> None:
         "mqtt": f"mqtt://{shown}:3",
         "mqtt_tls": f"mqtts://{shown}:3",
         "mqtt_ws": f"ws://{shown}:4/mqtt",
+        "amqp": f"amqps://{shown}:5",
+        "stomp": f"stomp+ssl://{shown}:6",
+        "amqp_plain": f"amqp://{shown}:7",
+        "stomp_plain": f"stomp://{shown}:8",
     }
 
 

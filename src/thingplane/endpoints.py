@@ -19,6 +19,10 @@ class Endpoints:
     api_tls: int | None = None
     mqtt: int | None = None
     mqtt_ws: int | None = None
+    amqp: int | None = None
+    stomp: int | None = None
+    amqp_plain: int | None = None
+    stomp_plain: int | None = None
 
     def urls(self, host: str, *, plain: bool) -> dict[str, str]:
         """Return the URLs of what listens.
@@ -35,6 +39,10 @@ class Endpoints:
             ("mqtt", "mqtt", self.mqtt if plain else None, ""),
             ("mqtt_tls", "mqtts", self.mqtt, ""),
             ("mqtt_ws", "ws", self.mqtt_ws, "/mqtt"),
+            ("amqp", "amqps", self.amqp, ""),
+            ("stomp", "stomp+ssl", self.stomp, ""),
+            ("amqp_plain", "amqp", self.amqp_plain, ""),
+            ("stomp_plain", "stomp", self.stomp_plain, ""),
         )
         return {name: f"{scheme}://{host}:{port}{path}" for name, scheme, port, path in schemes if port is not None}
 

@@ -118,6 +118,17 @@ class Node:
         endpoints.api = await server.start(settings.host, settings.api_port)
         platform.script_downloads.base_url = endpoints.urls(settings.public_host or settings.host, plain=False)["api"]
         endpoints.api_tls = await server.start(settings.host, settings.api_tls_port, context)
+        # Stopped after the gateway, so that consumers get what devices said until then.
+        self._on_stop("consumers", platform.consumers.stop)
+        consumers = await platform.consumers.start(
+            settings.host,
+            context,
+            amqp_port=settings.amqp_port,
+            stomp_port=settings.stomp_port,
+            amqp_plain_port=settings.amqp_plain_port,
+            stomp_plain_port=settings.stomp_plain_port,
+        )
+        endpoints.amqp, endpoints.stomp, endpoints.amqp_plain, endpoints.stomp_plain = consumers
         self._on_stop("gateway", platform.gateway.stop)
         ports = await platform.gateway.start(settings.host, settings.mqtt_port, settings.mqtt_ws_port, context)
         endpoints.mqtt, endpoints.mqtt_ws = ports.mqtt, ports.websocket

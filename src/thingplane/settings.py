@@ -15,6 +15,7 @@ ENVIRONMENT_PREFIX = "THINGPLANE_"
 DEFAULT_FILE = Path("thingplane.toml")
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
+OptionalPort = Annotated[int, Meta(ge=-1, le=65535)]
 
 
 class SettingsError(Exception):
@@ -35,8 +36,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     api_tls_port: Annotated[Port, Meta(description="cloud API over TLS")] = 8443
     mqtt_port: Annotated[Port, Meta(description="MQTT, plain and TLS told apart by the first byte")] = 1883
     mqtt_ws_port: Annotated[Port, Meta(description="MQTT over WebSocket, path /mqtt")] = 8083
-    amqp_port: Annotated[Port, Meta(description="AMQP 1.0 subscription; reserved, no listener in this version")] = 5671
-    stomp_port: Annotated[Port, Meta(description="STOMP subscription; reserved, no listener in this version")] = 61614
+    amqp_port: Annotated[Port, Meta(description="AMQP 1.0 over TLS, for consumers of consumer groups")] = 5671
+    stomp_port: Annotated[Port, Meta(description="STOMP over TLS, for consumers of consumer groups")] = 61614
+    amqp_plain_port: Annotated[OptionalPort, Meta(description="AMQP 1.0 without TLS, for tests; -1: none")] = -1
+    stomp_plain_port: Annotated[OptionalPort, Meta(description="STOMP without TLS, for tests; -1: none")] = -1
     coap_port: Annotated[Port, Meta(description="CoAP; reserved, no listener in this version")] = 5682
     coaps_port: Annotated[Port, Meta(description="CoAP over DTLS; reserved, no listener in this version")] = 5684
     console_port: Annotated[Port, Meta(description="web console; reserved, not in this version")] = 8081

@@ -17,6 +17,8 @@ from thingplane.configurations.service import ConfigurationService
 from thingplane.configurations.store import ConfigurationStore
 from thingplane.credentials import Credentials
 from thingplane.desired.service import DesiredPropertyService
+from thingplane.consumers.metrics import HELP as CONSUMERS_HELP
+from thingplane.consumers.service import Consumers
 from thingplane.devices.service import DeviceService
 from thingplane.files.block_uploads import BlockUploads
 from thingplane.files.downloads import PREFIX as BLOB_DOWNLOADS
@@ -244,6 +246,8 @@ class Platform:
         self.models = ThingModelService(self._database, self._clock, self.products, self._bus)
         sub_devices = SubDevices(self.devices, self.topology)
         telemetry = TelemetryService(
+        self.consumers = Consumers(subscriptions, self._clock, self.forwarder.acknowledged)
+        metrics.add(self.consumers.reading, CONSUMERS_HELP)
             series, commits, self.models, self._clock, self._bus, find_sub_device=sub_devices.find
         )
         self._run(_nothing, telemetry.close)
