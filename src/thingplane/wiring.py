@@ -15,10 +15,10 @@ from thingplane.cloud.quota import Quota
 from thingplane.cloud.registry import discover as discover_operations
 from thingplane.configurations.service import ConfigurationService
 from thingplane.configurations.store import ConfigurationStore
-from thingplane.credentials import Credentials
-from thingplane.desired.service import DesiredPropertyService
 from thingplane.consumers.metrics import HELP as CONSUMERS_HELP
 from thingplane.consumers.service import Consumers
+from thingplane.credentials import Credentials
+from thingplane.desired.service import DesiredPropertyService
 from thingplane.devices.service import DeviceService
 from thingplane.files.block_uploads import BlockUploads
 from thingplane.files.downloads import PREFIX as BLOB_DOWNLOADS
@@ -240,14 +240,14 @@ class Platform:
         self._run(subscriptions.start, subscriptions.close)
         self._services.add(subscriptions)
         metrics.add(subscriptions.reading, SUBSCRIPTIONS_HELP)
+        self.consumers = Consumers(subscriptions, self._clock, self.forwarder.acknowledged)
+        metrics.add(self.consumers.reading, CONSUMERS_HELP)
 
     def _things(self, series: TimeSeries, commits: GroupCommit) -> TelemetryService:
         """Thing models, and what devices report by them."""
         self.models = ThingModelService(self._database, self._clock, self.products, self._bus)
         sub_devices = SubDevices(self.devices, self.topology)
         telemetry = TelemetryService(
-        self.consumers = Consumers(subscriptions, self._clock, self.forwarder.acknowledged)
-        metrics.add(self.consumers.reading, CONSUMERS_HELP)
             series, commits, self.models, self._clock, self._bus, find_sub_device=sub_devices.find
         )
         self._run(_nothing, telemetry.close)
