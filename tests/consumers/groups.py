@@ -1,5 +1,6 @@
 """Consumer groups without a platform behind them: the other side of what listeners use."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 from thingplane.forwarding.message import Forwarded, Kind
@@ -55,6 +56,7 @@ class FakeGroups:
     rejected_ids: list[int] = field(default_factory=list)
     failure: Exception | None = None
     full: bool = False
+    not_durable: asyncio.Event | None = None
     joined: int = 0
 
     async def sign_in(self, user_name: str, password: str) -> Login:
@@ -72,6 +74,12 @@ class FakeGroups:
         self.members.append(member)
         self.joined += 1
         return member
+
+    async def acknowledged(self) -> None:
+        if self.not_durable is not None:
+            await self.not_durable.wait()
+        if self.failure is not None:
+            raise self.failure
 
     def add(self, *messages: Forwarded, attempt: int = 0) -> None:
         self.waiting += [Delivery(self, message, attempt, None, realtime=True, deadline=0.0) for message in messages]

@@ -147,7 +147,6 @@ class AmqpConnection(Channel[ServerConnection, Event]):
 
     async def _confirm(self, event: Settled) -> None:
         """Settle what the client waits for, once it is durable."""
-        await self._hub.acknowledged()
-        if event.link is self._link:
+        if await self._durable() and event.link is self._link:
             event.link.confirm(event.unconfirmed, event.state)
             self._write_later()

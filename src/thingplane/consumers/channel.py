@@ -272,6 +272,16 @@ class Channel(asyncio.Protocol, Generic[AnyCore, AnyEvent]):
         for delivery in deliveries:
             delivery.accept()
 
+    async def _durable(self) -> bool:
+        """Wait until what the client accepted is on disk; False when that failed and the connection is closed."""
+        try:
+            await self._hub.groups.acknowledged()
+        except Exception:  # noqa: BLE001 - whatever it was, the client must not believe that it is done
+            _log.exception("acknowledgements could not be stored", **self._who())
+            self.drop("acknowledgements could not be stored")
+            return False
+        return True
+
     def _return(self, deliveries: Sequence[Delivery]) -> None:
         self._counters.returned += len(deliveries)
         for delivery in deliveries:

@@ -1,7 +1,7 @@
 """What consumers' connections share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Protocol
 
 import structlog
@@ -22,6 +22,9 @@ class Groups(Protocol):
     def join(self, login: Login, consumer: Consumer, address: str) -> Membership:
         """Let a client take part. Raises SignInRefused, GroupFull or TooManyConnects."""
 
+    async def acknowledged(self) -> None:
+        """Return when what was accepted so far is durable. Raises whatever made that fail."""
+
 
 class Connection(Protocol):
     """A consumer's connection as the hub sees it."""
@@ -39,17 +42,15 @@ class Connection(Protocol):
 class Hub:
     """Connections that are open, and what they need."""
 
-    def __init__(self, groups: Groups, clock: Clock, acknowledged: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, groups: Groups, clock: Clock) -> None:
         """Begin without connections.
 
         Args:
             groups: where clients sign in and join.
             clock: what the time is.
-            acknowledged: returns when the acknowledgements given so far are durable.
         """
         self.groups = groups
         self.clock = clock
-        self.acknowledged = acknowledged
         self.amqp = Counters("amqp")
         self.stomp = Counters("stomp")
         self._open: set[Connection] = set()

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -36,7 +36,6 @@ class Consumers:
         self,
         groups: Groups,
         clock: Clock,
-        acknowledged: Callable[[], Awaitable[None]],
         *,
         amqp_capabilities: amqp.Capabilities | None = None,
         stomp_capabilities: stomp.Capabilities | None = None,
@@ -46,11 +45,10 @@ class Consumers:
         Args:
             groups: where clients sign in and join.
             clock: what the time is.
-            acknowledged: returns when the acknowledgements given so far are durable.
             amqp_capabilities: limits of AMQP connections, None = usual ones.
             stomp_capabilities: limits of STOMP connections, None = usual ones.
         """
-        self.hub = Hub(groups, clock, acknowledged)
+        self.hub = Hub(groups, clock)
         self._amqp = partial(AmqpConnection, self.hub, amqp_capabilities or amqp.Capabilities())
         self._stomp = partial(StompConnection, self.hub, stomp_capabilities or stomp.Capabilities())
         self._servers: list[asyncio.Server] = []

@@ -117,6 +117,7 @@ class StompConnection(Channel[ServerConnection, Event]):
 
     async def _confirm(self, receipt: str) -> None:
         """Send a receipt once what it confirms is durable."""
-        await self._hub.acknowledged()
+        if not await self._durable():
+            return
         self._core.send_receipt(receipt)
         self._write_later()
