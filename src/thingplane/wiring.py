@@ -240,7 +240,7 @@ class Platform:
         self._run(subscriptions.start, subscriptions.close)
         self._services.add(subscriptions)
         metrics.add(subscriptions.reading, SUBSCRIPTIONS_HELP)
-        self.consumers = Consumers(subscriptions, self._clock, self.forwarder.acknowledged)
+        self.consumers = Consumers(subscriptions, self._clock)
         metrics.add(self.consumers.reading, CONSUMERS_HELP)
 
     def _things(self, series: TimeSeries, commits: GroupCommit) -> TelemetryService:
