@@ -1,4 +1,4 @@
-"""Drives ``linkkit_device.py`` from a test."""
+"""Drives ``linkkit_device.py`` and ``linkkit_gateway.py`` from a test."""
 
 import json
 import queue
@@ -20,16 +20,17 @@ class LinkkitDevice:
         self,
         address: tuple[str, int],
         identity: dict[str, str],
-        tsl_file: Path,
+        tsl_file: Path | None,
         *,
         ca: str | None = None,
         clean_session: bool = True,
         protocol: str = "MQTTv311",
         answers: dict[str, Any] | None = None,
+        script: Path = SCRIPT,
     ) -> None:
         # The SDK writes SyntaxWarnings of its own on newer Pythons; they are not ours to mend.
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-W", "ignore", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
         self._seen: list[dict[str, Any]] = []

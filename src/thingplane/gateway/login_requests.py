@@ -60,7 +60,7 @@ def read_logout(uplink: Uplink) -> list[Name]:
         # One device; or a list of them as logins have it.
         params = params.deviceList or [_Named(params.productKey, params.deviceName)]
     names = list(dict.fromkeys((item.productKey, item.deviceName) for item in params))
-    if not names:
+    if not names or not all(product_key and name for product_key, name in names):
         raise MalformedError
     return names
 

@@ -82,7 +82,7 @@ def identity_in(topic: str) -> tuple[str, str] | None:
             pass
         case ["", "ext", "session" | "ntp", product_key, name, _, *_]:
             pass
-        case ["", "ext" | "ota" | "shadow" | "broadcast", *_]:
+        case ["", "sys" | "ext" | "ota" | "shadow" | "broadcast", *_]:
             return None
         case ["", product_key, name, _, *_]:
             pass
