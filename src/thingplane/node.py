@@ -104,14 +104,14 @@ class Node:
         self._on_stop("history", series.close)
         platform = self.platform = Platform(settings, clock, database, series, log_of_forwarded)
         await self._start_platform(platform, credentials)
-        await self._listen(platform, context)
+        await self._listen(platform, context, certificates)
         self._write_ready(certificates, credentials)
 
     async def _start_platform(self, platform: Platform, credentials: Credentials) -> None:
         self._on_stop("services", platform.stop)
         await platform.start(credentials)
 
-    async def _listen(self, platform: Platform, context: ssl.SSLContext) -> None:
+    async def _listen(self, platform: Platform, context: ssl.SSLContext, certificates: Certificates) -> None:
         settings, endpoints = self._settings, self.endpoints
         server = ApiServer(platform.app)
         self._on_stop("API", server.stop)
@@ -130,7 +130,8 @@ class Node:
         )
         endpoints.amqp, endpoints.stomp, endpoints.amqp_plain, endpoints.stomp_plain = consumers
         self._on_stop("gateway", platform.gateway.stop)
-        ports = await platform.gateway.start(settings.host, settings.mqtt_port, settings.mqtt_ws_port, context)
+        tls = platform.device_tls(lambda: _context(certificates))
+        ports = await platform.gateway.start(settings.host, settings.mqtt_port, settings.mqtt_ws_port, tls)
         endpoints.mqtt, endpoints.mqtt_ws = ports.mqtt, ports.websocket
 
     def _certificates(self) -> Certificates:

@@ -78,6 +78,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     client_ids_per_device: Annotated[
         int, Meta(description="physical devices that may register themselves under one DeviceName", ge=1)
     ] = 5
+    device_authorities: Annotated[int, Meta(description="certificate authorities of devices in one instance", ge=1)] = 10
+    device_token_hours: Annotated[
+        int, Meta(description="hours that tokens from HTTPS and CoAP authentication are valid", ge=1, le=8760)
+    ] = 48
     groups_per_instance: Annotated[int, Meta(description="device groups in one instance", ge=1)] = 1000
     groups_per_device: Annotated[int, Meta(description="groups that one device may be in", ge=1)] = 10
     devices_per_group: Annotated[int, Meta(description="devices in one group", ge=1)] = 100_000
@@ -151,6 +155,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     ] = []
     device_cache: Annotated[int, Meta(description="devices kept in memory", ge=100)] = 100_000
     mqtt_plain: Annotated[bool, Meta(description="accept MQTT without TLS")] = True
+    mqtt_psk: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(description="TLS-PSK beside certificates; auto: if this Python can; on: refuse to start if it can't"),
+    ] = "auto"
     mqtt_connects_per_minute: Annotated[
         int, Meta(description="connection attempts of one device a minute; 0: unlimited, the vendor allows 5", ge=0)
     ] = 0

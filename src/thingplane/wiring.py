@@ -1,6 +1,8 @@
 """Which part of a node gets which: all services, the gateway and the API, made once and connected here."""
 
+import asyncio
 import shutil
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -30,8 +32,10 @@ from thingplane.forwarding.log import ForwardingLog
 from thingplane.forwarding.metrics import HELP as FORWARDING_HELP
 from thingplane.forwarding.retention import Retention as ForwardingRetention
 from thingplane.forwarding.service import Forwarder
+from thingplane.gateway.device_tls import DeviceTls
 from thingplane.gateway.metrics import HELP as GATEWAY_HELP
 from thingplane.gateway.ports import Devices
+from thingplane.gateway.psk import PskKeys
 from thingplane.gateway.service import Gateway
 from thingplane.gateway.settings import GatewaySettings
 from thingplane.groups.service import GroupLimits, GroupService
@@ -112,6 +116,7 @@ class Platform:
         self._database = database
         self._bus = LocalBus()
         self._steps: list[tuple[Step, Step]] = []
+        self._checking: asyncio.Task[None] | None = None
         self._services = Services()
         commits = GroupCommit(series)
         metrics = Metrics()
@@ -181,6 +186,7 @@ class Platform:
             max_batch=settings.devices_per_batch,
             max_tags=settings.tags_per_device,
             max_client_ids=settings.client_ids_per_device,
+            max_authorities=settings.device_authorities,
         )
         self._run(devices.start, devices.close)
         self.topology = TopologyService(database, clock, bus, devices, max_sub_devices=settings.sub_devices_per_gateway)
@@ -269,6 +275,8 @@ class Platform:
             devices=cast("Devices", self.devices),  # takes back only the devices that it gave
             topics=self.topics,
             topology=self.topology,
+            products=self.products,
+            identities=self.devices,
             table=table,
             commit=commits,
             database=self._database,
@@ -328,6 +336,31 @@ class Platform:
         notices = TopologyNotices(self._bus, downlink, self.topology, self.gateway.logins)
         self._run(_nothing, notices.settled)
         self._services.add(notices)
+
+    def device_tls(self, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+        """Return the TLS context for devices, and let the gateway use others when their authorities change.
+
+        Args:
+            make: returns a context with the server certificate.
+
+        Raises:
+            ValueError: TLS-PSK is wanted but this Python can't do it.
+        """
+        certificates = self.devices.certificates
+        keys = PskKeys(cast("Devices", self.devices))
+        tls = DeviceTls(make, keys, self._settings.mqtt_psk)
+
+        def current() -> ssl.SSLContext:
+            return tls.context([authority.certificate for authority in certificates.authorities])
+
+        def changed() -> None:
+            self.gateway.use_tls(current(), tls.keys)
+            self._checking = asyncio.get_running_loop().create_task(self.gateway.check_certificates())
+
+        certificates.on_change.append(changed)
+        context = current()
+        self.gateway.use_tls(context, tls.keys)
+        return context
 
     async def start(self, credentials: Credentials) -> None:
         """Fill what services keep in memory and start what runs by itself.

@@ -82,6 +82,24 @@ class FakeTopics:
 
 
 @dataclass
+class FakeProduct:
+    auth_type: str = "secret"
+
+
+@dataclass
+class FakeProducts:
+    """Products by key; all are there, and their devices have secrets unless told otherwise."""
+
+    products: dict[str, FakeProduct] = field(default_factory=dict)
+
+    def cached(self, product_key: str) -> FakeProduct:
+        return self.products.setdefault(product_key, FakeProduct())
+
+    async def find(self, product_key: str) -> FakeProduct:
+        return self.cached(product_key)
+
+
+@dataclass
 class FakeTopology:
     """Sub-devices by gateway."""
 
@@ -178,6 +196,7 @@ async def start_world(
         devices=devices,  # type: ignore[arg-type]  # by_id is not used
         topics=topics,
         topology=topology,
+        products=FakeProducts(),
         table=table,
         commit=GroupCommit(series),  # type: ignore[arg-type]  # only what a group commit calls
         database=database,

@@ -1,10 +1,13 @@
 """Connect parameters: device-protocol reference, 1.3 to 1.5 and 13."""
 
+import hmac
+
 import pytest
 
 from thingplane.gateway.authentication import (
     Credentials,
     RefusedError,
+    Way,
     check_signature,
     parse_client_id,
     read_credentials,
@@ -103,20 +106,78 @@ def test_user_names_of_another_form_are_refused_with_code_4(username: str | None
 
 
 @pytest.mark.parametrize(
-    "parameters",
+    ("parameters", "way"),
     [
-        "authType=register",
-        "authType=regnwl,securemode=-2",
-        "authType=connwl",
-        "authtype=id2",
-        "securemode=-1",
-        "securemode=8",
+        ("", Way.SECRET),
+        ("securemode=3", Way.SECRET),
+        ("securemode=2,authType=register,random=1,signmethod=hmacsha256", Way.REGISTER),
+        ("securemode=-2,authType=register,random=1", Way.REGISTER),
+        ("securemode=-2,authType=regnwl,random=1,instanceId=iot-1", Way.REGISTER_CLIENT),
+        ("securemode=2,authtype=regnwl,random=1", Way.REGISTER_CLIENT),
+        ("authType=connwl,securemode=-2,_ss=1,ext=3", Way.CLIENT_TOKEN),
+        ("authType=regnwl,securemode=-2", Way.CLIENT_TOKEN),
     ],
 )
-def test_other_ways_of_authentication_are_refused_with_code_4(parameters: str) -> None:
+def test_the_way_of_authentication_is_told_by_the_extended_parameters(parameters: str, way: Way) -> None:
+    given = read_credentials(f"sn0001|{parameters}|", USERNAME, b"", secure=True)
+    assert (given.way, given.product_key, given.device_name) == (way, "a1ExampleK1", "sensor-01")
+
+
+def test_after_authentication_over_https_the_user_name_is_the_iot_id() -> None:
+    given = read_credentials("sn0001|securemode=-1,gw=0|", "Kq3abc000000", b"token", secure=True)
+    assert (given.way, given.iot_id) == (Way.IOT_TOKEN, "Kq3abc000000")
+    with pytest.raises(RefusedError) as refusal:
+        read_credentials("sn0001|securemode=-1|", USERNAME, b"token", secure=True)
+    assert refusal.value.code == 4
+
+
+@pytest.mark.parametrize("username", [None, "", "&", USERNAME])
+def test_a_device_with_a_certificate_need_not_say_its_names(username: str | None) -> None:
+    given = read_credentials(".|securemode=2,signmethod=hmacsha256|", username, b"", secure=True, certified=True)
+    assert given.way is Way.CERTIFICATE
+
+
+@pytest.mark.parametrize("username", ["+&a1ExampleK1", "sensor-01", "&a1ExampleK1", "sensor-01&"])
+def test_names_beside_a_certificate_must_have_their_form(username: str) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        read_credentials("a|securemode=2|", username, b"", secure=True, certified=True)
+    assert refusal.value.code == 4
+
+
+@pytest.mark.parametrize("parameters", ["authtype=id2", "securemode=8", "securemode=-2", "authType=x", "authType=ID2"])
+def test_ways_that_are_not_offered_are_refused_with_code_4(parameters: str) -> None:
     with pytest.raises(RefusedError) as refusal:
         credentials(f"sn0001|{parameters}|")
     assert (refusal.value.code, refusal.value.reason) == (4, "auth_type")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "secure"),
+    [
+        ("authType=register,random=1,securemode=2", False),
+        ("authType=regnwl,random=1,securemode=-2", False),
+        ("securemode=-1", False),
+        ("authType=register,securemode=2", True),
+        ("authType=register,random=,securemode=2", True),
+        ("authType=register,random=1,securemode=3", True),
+        ("authType=regnwl,random=1,signmethod=sha256", True),
+        ("authType=connwl,securemode=8", True),
+    ],
+)
+def test_what_a_way_needs_is_told_with_code_2(parameters: str, secure: bool) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        read_credentials(f"sn0001|{parameters}|", USERNAME, b"", secure=secure)
+    assert refusal.value.code == 2
+
+
+@pytest.mark.parametrize("head", ["clientId", ""])
+def test_mqtt_5_clients_may_leave_their_identifier_to_the_server(head: str) -> None:
+    content = f"{head}deviceNamesensor-01productKeya1ExampleK1timestamp1"
+    password = hmac.digest(SECRET.encode(), content.encode(), "sha256").hex().encode()
+    given = read_credentials("|timestamp=1,signmethod=hmacsha256|", USERNAME, password, assigned=True)
+    check_signature(given, SECRET)
+    with pytest.raises(RefusedError):
+        read_credentials("|timestamp=1,signmethod=hmacsha256|", USERNAME, password)
 
 
 @pytest.mark.parametrize(("text", "bits"), [("ext=3,", 3), ("ext=0", 0), ("_ss=1", 0), ("ext=x", 0), ("ext=-1", 0)])

@@ -58,7 +58,9 @@ async def test_mqtt_5_clients_are_told_the_documented_limits(world: World) -> No
         ({"password": None}, (4, 0x86), "signature"),
         ({"username": f"sensor-99&{PRODUCT_KEY}"}, (4, 0x86), "unknown"),
         ({"username": "sensor-01"}, (4, 0x86), "username"),
-        ({"client_id": "sn0001|authType=register|"}, (4, 0x86), "auth_type"),
+        ({"client_id": "sn0001|authType=id2|"}, (4, 0x86), "auth_type"),
+        ({"client_id": "sn0001|securemode=8,authtype=id2|"}, (4, 0x86), "auth_type"),
+        ({"client_id": "sn0001|authType=register,random=1|"}, (2, 0x85), "client_id"),
     ],
 )
 @pytest.mark.parametrize("is_cached", [True, False])

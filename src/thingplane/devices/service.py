@@ -14,6 +14,7 @@ from thingplane.clock import Clock
 from thingplane.devices import errors
 from thingplane.devices.applications import MAX_DEVICES, DeviceApplications
 from thingplane.devices.batching import MAX_KEYS
+from thingplane.devices.certificates import MAX_AUTHORITIES, DeviceCertificates
 from thingplane.devices.changes import Changes
 from thingplane.devices.client_ids import MAX_CLIENT_IDS, ClientIds
 from thingplane.devices.directory import DeviceDirectory
@@ -32,11 +33,11 @@ from thingplane.devices.presence import Presence
 from thingplane.devices.record import Device
 from thingplane.devices.registration import new_device
 from thingplane.devices.sdk_information import SdkInformation
-from thingplane.devices.self_registration import SelfRegistration
+from thingplane.devices.self_registration import RegistrationRefusedError, RegistrationRequest, SelfRegistration
 from thingplane.devices.statistics import DeviceStatistics
 from thingplane.devices.tables import device_tags, devices
 from thingplane.devices.tags import MAX_TAGS, DeviceTags
-from thingplane.devices.tokens import DeviceTokens
+from thingplane.devices.tokens import DeviceTokens, TokenError, TokenExpiredError
 from thingplane.products.errors import NOT_EXISTED_PRODUCT, NULL_PRODUCT_KEY
 from thingplane.products.service import Product, ProductService
 from thingplane.storage.database import Database
@@ -53,7 +54,11 @@ __all__ = [
     "DeviceStatistics",
     "DeviceTagsChanged",
     "NicknamesChanged",
+    "RegistrationRefusedError",
+    "RegistrationRequest",
     "Status",
+    "TokenError",
+    "TokenExpiredError",
     # The tables themselves, for queries of other slices that join them.
     "device_tags",
     "devices",
@@ -85,6 +90,7 @@ class DeviceService:
         max_batch: int = MAX_DEVICES,
         max_tags: int = MAX_TAGS,
         max_client_ids: int = MAX_CLIENT_IDS,
+        max_authorities: int = MAX_AUTHORITIES,
     ) -> None:
         """Wire the service; ``start`` has to be awaited before devices connect.
 
@@ -98,6 +104,7 @@ class DeviceService:
             max_batch: most devices that are made with one application.
             max_tags: most tags of a device, and of one call.
             max_client_ids: most physical devices that register themselves under one DeviceName.
+            max_authorities: most certificate authorities of devices in an instance.
         """
         self.region = region
         self.on_delete: list[OnDelete] = []
@@ -107,6 +114,7 @@ class DeviceService:
         self.tags = DeviceTags(database, clock, bus, max_tags)
         self.sdk_information = SdkInformation(database)
         self.client_ids = ClientIds(database, clock, bus, max_client_ids)
+        self.certificates = DeviceCertificates(database, clock, self.by_id, max_authorities=max_authorities)
         self.tokens = DeviceTokens(database, clock, bus, self.by_id)
         self.self_registration = SelfRegistration(products, self)
         self.applications = DeviceApplications(database, clock, products, max_batch)
@@ -124,11 +132,13 @@ class DeviceService:
     async def start(self) -> None:
         """Settle what a crash has left open: no device is online now, and applications for devices go on."""
         await self._presence.settle()
+        await self.certificates.start()
         await self.applications.start()
 
     async def close(self) -> None:
         """Stop working on applications, and write the times of connections that are not written yet."""
         await self.applications.close()
+        await self.certificates.close()
         await self._presence.close()
 
     # Finding devices.

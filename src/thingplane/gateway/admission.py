@@ -1,14 +1,18 @@
 """Whether a connection is let in (device-protocol reference, 1.3 to 1.7)."""
 
 import asyncio
+import itertools
 from collections import Counter
+from collections.abc import Coroutine
 
+import msgspec
 import structlog
 
-from thingplane.gateway.authentication import Credentials, RefusedError, check_signature, read_credentials
+from thingplane.gateway.authentication import Credentials, RefusedError, Way, read_credentials
+from thingplane.gateway.authenticator import Authenticator
 from thingplane.gateway.connection import Connection
 from thingplane.gateway.hub import Hub
-from thingplane.gateway.ports import ConnectingDevice, Devices, Topics
+from thingplane.gateway.ports import ConnectingDevice, Topics
 from thingplane.gateway.registry import Registry
 from thingplane.gateway.session_codes import SessionCode
 from thingplane.gateway.sessions import Sessions
@@ -20,14 +24,18 @@ from thingplane.mqtt.packets import Connect
 
 _log = structlog.get_logger(__name__)
 
+_REGISTRATIONS = {Way.REGISTER, Way.REGISTER_CLIENT}
+
 
 class Admission:
     """Answers CONNECT packets: at once where everything needed is in memory, else when it has been read."""
 
     def __init__(
-        self, devices: Devices, topics: Topics, sessions: Sessions, registry: Registry, subs: SubDevices
+        self, authenticator: Authenticator, topics: Topics, sessions: Sessions, registry: Registry, subs: SubDevices
     ) -> None:
-        self._devices = devices
+        self.revocations = 0
+        """Grows when tokens or certificates are revoked: those that were good a moment ago are looked at again."""
+        self._authenticator = authenticator
         self._topics = topics
         self._sessions = sessions
         self._registry = registry
@@ -36,20 +44,27 @@ class Admission:
         self._warming: dict[int, asyncio.Task[None]] = {}
         self._minute = 0
         self._connects: Counter[int] = Counter()
+        self._guests = itertools.count(1)
 
     def connect(self, hub: Hub, connection: Connection, packet: Connect) -> None:
         """Accept or refuse a connection."""
         try:
             credentials = _read(hub, connection, packet)
-            device = self._devices.cached(credentials.product_key, credentials.device_name)
+            if credentials.way in _REGISTRATIONS:
+                self._start(self._register(hub, connection, credentials))
+                return
+            device = self._authenticator.at_hand(credentials, connection.peer)
             if device is None or not self._is_at_hand(device):
-                task = asyncio.get_running_loop().create_task(self._later(hub, connection, credentials, packet))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._start(self._later(hub, connection, credentials, packet))
                 return
             self._decide(hub, connection, credentials, packet, device)
         except RefusedError as error:
             self._refuse(hub, connection.link, error)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _is_at_hand(self, device: ConnectingDevice) -> bool:
         return self._topics.cached(device.product_id) is not None and not self._sessions.is_unloaded(device.id)
@@ -57,18 +72,46 @@ class Admission:
     async def _later(self, hub: Hub, connection: Connection, credentials: Credentials, packet: Connect) -> None:
         """Read what is not in memory, then decide."""
         try:
-            device = await self._find(credentials)
             # Strangers must not make the platform read more than the device itself.
-            check_signature(credentials, device.secret)
+            device = await self._authenticator.identify(credentials, connection.peer)
             await self._warm(device.product_id)
             await self._sessions.find(device.id)
-            # The device may have been disabled or deleted meanwhile.
-            self._decide(hub, connection, credentials, packet, await self._find(credentials))
+            # The device may have been disabled or deleted meanwhile, its token or certificate revoked.
+            while True:
+                revocations = self.revocations
+                device = await self._authenticator.identify(credentials, connection.peer)
+                if revocations == self.revocations:
+                    break
+            self._decide(hub, connection, credentials, packet, device)
         except RefusedError as error:
             self._refuse(hub, connection.link, error)
         except Exception:  # noqa: BLE001 - whatever failed, the device must not wait for its answer for ever
             _log.exception("connection could not be decided", device=repr(credentials))
             self._refuse(hub, connection.link, RefusedError(ConnackCode.SERVER_UNAVAILABLE, "failure"))
+
+    async def _register(self, hub: Hub, connection: Connection, credentials: Credentials) -> None:
+        """Tell a device its identity, over a connection that does nothing else (device-protocol, 2.3)."""
+        try:
+            topic, payload = await self._authenticator.register(credentials)
+        except RefusedError as error:
+            self._refuse(hub, connection.link, error)
+            return
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("registration failed", device=repr(credentials))
+            self._refuse(hub, connection.link, RefusedError(ConnackCode.SERVER_UNAVAILABLE, "failure"))
+            return
+        if connection.lost:
+            return
+        _log.info(
+            "device registered",
+            product_key=credentials.product_key,
+            device_name=credentials.device_name,
+            way=credentials.way.name.lower(),
+        )
+        hub.visited(connection)
+        # Neither the device's presence nor its session has anything to do with it.
+        connection.link.accept(f"guest {next(self._guests)}", session_expiry=0)
+        connection.link.publish(topic, payload)
 
     async def _warm(self, product_id: int) -> None:
         """Bring a product's topic permissions into memory: once, however many of its devices connect meanwhile."""
@@ -84,16 +127,9 @@ class Admission:
         finally:
             del self._warming[product_id]
 
-    async def _find(self, credentials: Credentials) -> ConnectingDevice:
-        device = await self._devices.find(credentials.product_key, credentials.device_name)
-        if device is None:
-            raise RefusedError(ConnackCode.BAD_USER_NAME_OR_PASSWORD, "unknown")
-        return device
-
     def _decide(
         self, hub: Hub, connection: Connection, credentials: Credentials, packet: Connect, device: ConnectingDevice
     ) -> None:
-        check_signature(credentials, device.secret)
         if not device.enabled:
             raise RefusedError(ConnackCode.BAD_USER_NAME_OR_PASSWORD, "disabled")
         self._throttle(hub, device)
@@ -103,10 +139,22 @@ class Admission:
         connection.identity = f"/{device.product_key}/{device.name}"
         connection.prefix = f"/sys{connection.identity}/"
         connection.extensions = credentials.extensions
+        if credentials.way is Way.CLIENT_TOKEN:
+            connection.token_id = credentials.client_id.cid
+        connection.certified = credentials.way is Way.CERTIFICATE
+        hub.counters.connects += 1
         self._registry.enter(connection)
         # It may have been logged in through a gateway.
         self._subs.end(device.id, SessionCode.ELSEWHERE)
-        connection.link.accept(str(device.id), properties=_connack_properties(packet, hub.settings))
+        connection.link.accept(
+            str(device.id),
+            client_id=None if credentials.client_id.cid else f"{device.product_key}.{device.name}",
+            properties=_connack_properties(packet, hub.settings),
+        )
+        if credentials.way is Way.CERTIFICATE and not credentials.device_name:
+            # It learns who it is (device-protocol, 1.10).
+            answer = {"productKey": device.product_key, "deviceName": device.name}
+            connection.link.publish("/ext/auth/identity/response", msgspec.json.encode(answer))
         session = connection.link.session
         if session is not None:
             connection.state = self._sessions.resumed(session)
@@ -144,7 +192,16 @@ def _read(hub: Hub, connection: Connection, packet: Connect) -> Credentials:
     """
     if not connection.secure and not hub.settings.plain:
         raise RefusedError(ConnackCode.IDENTIFIER_REJECTED, "plain", "this server wants TLS")
-    credentials = read_credentials(packet.client_id, packet.username, packet.password)
+    credentials = read_credentials(
+        packet.client_id,
+        packet.username,
+        packet.password,
+        secure=connection.secure,
+        certified=connection.peer.certificate is not None,
+        assigned=packet.version == MQTT_5,
+    )
+    if credentials.way in _REGISTRATIONS:
+        return credentials
     low, high = hub.settings.min_keepalive, hub.settings.max_keepalive
     if not low <= packet.keepalive <= high:
         detail = f"keep alive must be {low} to {high} seconds"

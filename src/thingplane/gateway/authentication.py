@@ -6,7 +6,7 @@ Rules: device-protocol reference, 1.3 to 1.5, 1.10, 2.3, 2.4, 2.6 and 13.
 import hmac
 import re
 from collections.abc import Callable
-from enum import Enum
+from enum import Enum, auto
 from typing import Final
 
 import msgspec
@@ -44,17 +44,17 @@ _IOT_ID: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 class Way(Enum):
     """How a device says who it is."""
 
-    SECRET = "secret"
+    SECRET = auto()
     """A signature with its DeviceSecret."""
-    CERTIFICATE = "certificate"
+    CERTIFICATE = auto()
     """A client certificate of the TLS connection."""
-    REGISTER = "register"
+    REGISTER = auto()
     """A signature with the ProductSecret, to fetch its DeviceSecret."""
-    REGISTER_CLIENT = "regnwl"
+    REGISTER_CLIENT = auto()
     """The same, to get a client id and a token."""
-    CLIENT_TOKEN = "connwl"
+    CLIENT_TOKEN = auto()
     """Such a client id and token."""
-    IOT_TOKEN = "iottoken"
+    IOT_TOKEN = auto()
     """The token of an authentication over HTTPS."""
 
 
@@ -71,7 +71,7 @@ class Credentials(msgspec.Struct, frozen=True):
     """For ``Way.IOT_TOKEN``."""
 
     def __repr__(self) -> str:
-        return f"Credentials({self.product_key!r}, {self.device_name!r}, {self.way.value})"
+        return f"Credentials({self.product_key!r}, {self.device_name!r}, {self.way.name})"
 
     @property
     def extensions(self) -> int:
@@ -152,7 +152,7 @@ def _not_offered(what: str) -> RefusedError:
     return unauthorized("auth_type", f"authentication type {what} is not offered")
 
 
-def _check_registration(client_id: ClientId, secure: bool) -> None:  # noqa: FBT001 - one of a table
+def _check_registration(client_id: ClientId, secure: bool) -> None:
     parameters = client_id.parameters
     if not secure:
         raise malformed("registration needs TLS")
@@ -164,14 +164,14 @@ def _check_registration(client_id: ClientId, secure: bool) -> None:  # noqa: FBT
         raise malformed("unknown signmethod")
 
 
-def _check_client_token(client_id: ClientId, _secure: bool) -> None:  # noqa: FBT001 - one of a table
+def _check_client_token(client_id: ClientId, _secure: bool) -> None:
     if not client_id.cid:
         raise malformed("a client id is needed")
     if client_id.parameters.get("securemode", "-2") not in {"-2", *_SECURE_MODES}:
         raise malformed("securemode of connections with a token must be -2")
 
 
-def _check_iot_token(_client_id: ClientId, secure: bool) -> None:  # noqa: FBT001 - one of a table
+def _check_iot_token(_client_id: ClientId, secure: bool) -> None:
     if not secure:
         raise malformed("securemode -1 needs TLS")
 

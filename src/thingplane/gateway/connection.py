@@ -12,7 +12,7 @@ from thingplane.gateway.hub import Hub
 from thingplane.gateway.ports import ConnectingDevice
 from thingplane.gateway.sessions import DeviceState
 from thingplane.gateway.sub_device import SubDevice
-from thingplane.gateway.transport import Transport, Upper
+from thingplane.gateway.transport import Peer, Transport, Upper
 from thingplane.mqtt import Link, ReasonCode, Session
 from thingplane.mqtt.packets import Publish
 
@@ -37,22 +37,25 @@ class Connection(Upper):
         "_line",
         "_read_paused",
         "_transport",
+        "certified",
         "controls",
         "device",
         "extensions",
         "identity",
         "ip",
         "link",
+        "peer",
         "prefix",
         "publishes",
         "second",
         "secure",
         "state",
         "subs",
+        "token_id",
         "turn",
     )
 
-    def __init__(self, hub: Hub, ip: str, *, secure: bool) -> None:
+    def __init__(self, hub: Hub, peer: Peer) -> None:
         self._hub = hub
         self._transport: Transport | None = None
         self._line: deque[Uplink] | None = None  # answers behind a message that still waits
@@ -60,8 +63,13 @@ class Connection(Upper):
         self._full = False  # the transport asked to pause
         self._read_paused = False
         self.link: Link = hub.broker.open(_on_output, self)
-        self.ip = ip
-        self.secure = secure
+        self.peer = peer
+        self.ip = peer.ip
+        self.secure = peer.secure
+        self.certified = False
+        """Whether a certificate let it in."""
+        self.token_id = ""
+        """The client id whose token let it in, if one did."""
         self.device: ConnectingDevice | None = None
         """Set when the connection was accepted."""
         self.prefix = ""

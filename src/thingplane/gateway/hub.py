@@ -1,13 +1,18 @@
 """What connections share, and the time-outs that need no timer: everything in a queue waits equally long."""
 
 import asyncio
-from typing import Protocol
+import ssl
+from typing import Final, Protocol
 
 from thingplane.clock import Clock
 from thingplane.gateway.metrics import Counters
+from thingplane.gateway.psk import PskKeys
 from thingplane.gateway.settings import GatewaySettings
 from thingplane.mqtt import Broker
 from thingplane.storage.timeseries import GroupCommit
+
+GUEST_SECONDS: Final = 15.0
+"""Seconds that a connection may stay which only fetches an identity (device-protocol, 2.3)."""
 
 
 class Entering(Protocol):
@@ -27,7 +32,20 @@ class Leaving(Protocol):
 class Hub:
     """What connections share."""
 
-    __slots__ = ("_closing", "_emptied", "_entering", "broker", "clock", "commit", "counters", "open", "settings")
+    __slots__ = (
+        "_closing",
+        "_emptied",
+        "_entering",
+        "_guests",
+        "broker",
+        "clock",
+        "commit",
+        "counters",
+        "open",
+        "psk",
+        "settings",
+        "tls",
+    )
 
     def __init__(
         self, broker: Broker, commit: GroupCommit, clock: Clock, counters: Counters, settings: GatewaySettings
@@ -39,7 +57,12 @@ class Hub:
         self.settings = settings
         self.open: set[Leaving] = set()
         """Connections that carry MQTT."""
-        # Both oldest first, with s of the clock.
+        self.tls: ssl.SSLContext | None = None
+        """Server side of new TLS connections; None: there is no TLS."""
+        self.psk: PskKeys | None = None
+        """Finds keys, if the TLS context asks for them."""
+        # All oldest first, with s of the clock.
+        self._guests: dict[Leaving, float] = {}
         self._entering: dict[Entering, float] = {}
         self._closing: dict[Leaving, float] = {}
         self._emptied: asyncio.Event | None = None
@@ -60,9 +83,14 @@ class Hub:
         """Take note that a connection was told to close: a peer that does not read would keep it for ever."""
         self._closing.setdefault(connection, self.clock.monotonic())
 
+    def visited(self, connection: Leaving) -> None:
+        """Take note of a connection that only fetches an identity: its device is expected to close it soon."""
+        self._guests[connection] = self.clock.monotonic()
+
     def end(self, connection: Leaving) -> None:
         """Take note that a connection is gone."""
         self.open.discard(connection)
+        self._guests.pop(connection, None)
         self._closing.pop(connection, None)
         if not self.open and self._emptied is not None:
             self._emptied.set()
@@ -88,6 +116,10 @@ class Hub:
             newcomer = next(iter(self._entering))
             del self._entering[newcomer]
             newcomer.reject("silent")
+        while self._guests and next(iter(self._guests.values())) <= now - GUEST_SECONDS:
+            connection = next(iter(self._guests))
+            del self._guests[connection]
+            connection.abort()
         while self._closing and next(iter(self._closing.values())) <= over:
             connection = next(iter(self._closing))
             del self._closing[connection]

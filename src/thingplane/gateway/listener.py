@@ -1,7 +1,6 @@
 """Accepting connections: plain MQTT, TLS and WebSocket on one port, told apart by their first byte."""
 
 import asyncio
-import ssl
 from functools import partial
 
 from thingplane.gateway.hub import Hub
@@ -10,14 +9,13 @@ from thingplane.gateway.streams import Entrance
 _BACKLOG = 4096
 
 
-async def listen(hub: Hub, host: str, port: int, ssl_context: ssl.SSLContext | None) -> tuple[asyncio.Server, int]:
+async def listen(hub: Hub, host: str, port: int) -> tuple[asyncio.Server, int]:
     """Listen on a port.
 
     Args:
         hub: what connections share.
         host: name or address.
         port: 0 = any free one.
-        ssl_context: server side; None = no TLS.
 
     Returns:
         The server and its port.
@@ -27,9 +25,7 @@ async def listen(hub: Hub, host: str, port: int, ssl_context: ssl.SSLContext | N
     """
     loop = asyncio.get_running_loop()
     try:
-        server = await loop.create_server(
-            partial(Entrance, hub, ssl_context), host, port, backlog=_BACKLOG, reuse_address=True
-        )
+        server = await loop.create_server(partial(Entrance, hub), host, port, backlog=_BACKLOG, reuse_address=True)
     except OSError as error:
         raise OSError(error.errno, f"can't listen on {host}:{port}: {error.strerror or error}") from None
     bound: int = server.sockets[0].getsockname()[1]

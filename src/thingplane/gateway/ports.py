@@ -41,6 +41,24 @@ class Devices(Protocol):
         """Take note of its end."""
 
 
+class ConnectingProduct(Protocol):
+    """A product as authentication sees it."""
+
+    @property
+    def auth_type(self) -> str:
+        """How its devices authenticate: secret, x509."""
+
+
+class Products(Protocol):
+    """Knows products (``products.service``)."""
+
+    def cached(self, product_key: str) -> ConnectingProduct | None:
+        """Return the product if it is in memory."""
+
+    async def find(self, product_key: str) -> ConnectingProduct | None:
+        """Return the product, or None if there is none."""
+
+
 class TopicPermissions(Protocol):
     """What devices of one product may do on custom topics; texts are what follows ``/{productKey}/{deviceName}/``."""
 

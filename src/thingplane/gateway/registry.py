@@ -32,6 +32,10 @@ class Registry:
         """Return the connections of a product's devices."""
         return [item for item in self._by_device.values() if item.device and item.device.product_id == product_id]
 
+    def certified(self) -> list[Connection]:
+        """Return the connections that were let in by a client certificate."""
+        return [item for item in self._by_device.values() if item.certified]
+
     def enter(self, connection: Connection) -> None:
         """Take note of a connection that is about to be accepted."""
         device = connection.device

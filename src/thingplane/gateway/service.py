@@ -9,9 +9,10 @@ import structlog
 from thingplane.alink import HandlerTable
 from thingplane.bus import Bus
 from thingplane.clock import Clock
-from thingplane.devices.service import DeviceDeleted, DeviceDisabled, DeviceReset
+from thingplane.devices.service import ClientIdsBarred, DeviceDeleted, DeviceDisabled, DeviceReset, DeviceService
 from thingplane.gateway.admission import Admission
 from thingplane.gateway.audience import GatewayAudience
+from thingplane.gateway.authenticator import Authenticator
 from thingplane.gateway.downlink import GatewayDownlink
 from thingplane.gateway.entrance import Entrance
 from thingplane.gateway.hub import Hub
@@ -20,7 +21,8 @@ from thingplane.gateway.listener import listen
 from thingplane.gateway.logins import Logins
 from thingplane.gateway.metrics import Counters
 from thingplane.gateway.policy import PlatformPolicy
-from thingplane.gateway.ports import Devices, Topics, Topology
+from thingplane.gateway.ports import Devices, Products, Topics, Topology
+from thingplane.gateway.psk import PskKeys
 from thingplane.gateway.registry import Registry
 from thingplane.gateway.session_codes import SessionCode
 from thingplane.gateway.sessions import Sessions
@@ -63,12 +65,14 @@ class Gateway:
         devices: Devices,
         topics: Topics,
         topology: Topology,
+        products: Products,
         table: HandlerTable,
         commit: GroupCommit,
         database: Database,
         bus: Bus,
         clock: Clock,
         settings: GatewaySettings | None = None,
+        identities: DeviceService | None = None,
     ) -> None:
         """Wire.
 
@@ -76,12 +80,14 @@ class Gateway:
             devices: finds devices, takes note of their presence.
             topics: permissions on custom topics.
             topology: knows the sub-devices of gateways.
+            products: knows how devices of a product authenticate.
             table: the slices' message handlers; may be filled afterwards.
             commit: makes durable what handlers append to the history.
             database: keeps sessions.
             bus: brings deletions and disabling of devices.
             clock: the time.
             settings: limits.
+            identities: tokens, certificates and registration; None: devices have nothing but their secrets.
         """
         settings = settings or GatewaySettings()
         self._settings = settings
@@ -103,7 +109,9 @@ class Gateway:
         self.logins = Logins(devices, topics, topology, self._sessions, self._registry, self._subs, settings, clock)
         """Sub-devices; ``logins.detached`` has to be told of those that were taken from their gateways."""
         self.logins.register(table)
-        self._admission = Admission(devices, topics, self._sessions, self._registry, self._subs)
+        authenticator = Authenticator(devices, products, identities)
+        self._identities = identities
+        self._admission = Admission(authenticator, topics, self._sessions, self._registry, self._subs)
         policy = PlatformPolicy(
             settings, self._admission, self._sessions, self._registry, topics, self._uplinks.publish, self._subs
         )
@@ -119,10 +127,34 @@ class Gateway:
         bus.subscribe(DeviceDisabled, self._device_disabled)
         bus.subscribe(DeviceReset, self._device_reset)
         bus.subscribe(ProductDeleted, self._product_deleted)
+        bus.subscribe(ClientIdsBarred, self._client_ids_barred)
 
     def on_custom_message(self, handler: CustomHandler) -> None:
         """Set who gets the messages on custom topics; without one they are only counted."""
         self._uplinks.on_custom_message = handler
+
+    async def check_certificates(self) -> None:
+        """Close the connections of devices whose certificates count no more."""
+        self._admission.revocations += 1
+        if self._identities is None:
+            return
+        for connection in self._registry.certified():
+            certificate, device = connection.peer.certificate, connection.device
+            if certificate is None or device is None:
+                continue
+            owner = await self._identities.certificates.owner(certificate)
+            if owner is None or owner.id != device.id:
+                connection.link.close(ReasonCode.NOT_AUTHORIZED, "certificate revoked")
+
+    def use_tls(self, context: ssl.SSLContext, psk: PskKeys | None = None) -> None:
+        """Use another TLS context for connections from now on.
+
+        Args:
+            context: server side.
+            psk: finds the keys for which the context asks, if it does.
+        """
+        self._hub.tls = context
+        self._hub.psk = psk
 
     async def start(
         self, host: str, mqtt_port: int, ws_port: int | None = None, ssl_context: ssl.SSLContext | None = None
@@ -138,6 +170,7 @@ class Gateway:
         Raises:
             OSError: an address can't be used; nothing is listening then.
         """
+        self._hub.tls = ssl_context
         await self.store.open()
         ports: list[int] = []
         try:
@@ -145,7 +178,7 @@ class Gateway:
                 if port is None:
                     ports.append(0)
                     continue
-                server, bound = await listen(self._hub, host, port, ssl_context)
+                server, bound = await listen(self._hub, host, port)
                 self._servers.append(server)
                 ports.append(bound)
         except OSError:
@@ -222,6 +255,12 @@ class Gateway:
         connection = self._registry.get(event.device_id)
         if connection is not None:
             connection.link.close(ReasonCode.ADMINISTRATIVE_ACTION, "device reset")
+
+    def _client_ids_barred(self, event: ClientIdsBarred) -> None:
+        self._admission.revocations += 1
+        connection = self._registry.get(event.device_id)
+        if connection is not None and connection.token_id in event.client_ids:
+            connection.link.close(ReasonCode.NOT_AUTHORIZED, "client id barred")
 
     def _product_deleted(self, event: ProductDeleted) -> None:
         self._subs.end_product(event.product_id)

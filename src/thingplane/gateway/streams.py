@@ -1,13 +1,12 @@
 """What lies between a socket and a connection: telling protocols apart by their first byte, and WebSocket."""
 
 import asyncio
-import ssl
 from typing import cast
 
 from thingplane.gateway.connection import Connection
 from thingplane.gateway.hub import Hub
 from thingplane.gateway.tls import TlsStream
-from thingplane.gateway.transport import Transport, Upper
+from thingplane.gateway.transport import Peer, Transport, Upper
 from thingplane.gateway.websocket import WebSocketServer, binary_frame
 
 CONNECT_BYTE = 0x10
@@ -18,23 +17,22 @@ GET_BYTE = 0x47
 """``G`` of ``GET``, the first byte of a WebSocket handshake."""
 
 
-def upper_for(first: int, hub: Hub, ip: str, *, secure: bool) -> Upper | None:
+def upper_for(first: int, hub: Hub, peer: Peer) -> Upper | None:
     """Return what takes a stream that begins with this byte; None for unknown ones."""
     if first == CONNECT_BYTE:
-        return Connection(hub, ip, secure=secure)
+        return Connection(hub, peer)
     if first == GET_BYTE:
-        return WebSocketStream(Connection(hub, ip, secure=secure))
+        return WebSocketStream(Connection(hub, peer))
     return None
 
 
 class Entrance(asyncio.Protocol):
     """A new connection until its first byte tells what it carries."""
 
-    __slots__ = ("_hub", "_ssl", "_transport")
+    __slots__ = ("_hub", "_transport")
 
-    def __init__(self, hub: Hub, ssl_context: ssl.SSLContext | None) -> None:
+    def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._ssl = ssl_context
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -49,11 +47,11 @@ class Entrance(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         ip = peer[0] if peer else ""
         upper: Upper | None
-        if data[0] == TLS_BYTE and self._ssl is not None:
-            hub = self._hub
-            upper = TlsStream(hub, self._ssl, lambda first: upper_for(first, hub, ip, secure=True))
+        hub = self._hub
+        if data[0] == TLS_BYTE and hub.tls is not None:
+            upper = TlsStream(hub, hub.tls, ip, lambda first, peer: upper_for(first, hub, peer))
         else:
-            upper = upper_for(data[0], self._hub, ip, secure=False)
+            upper = upper_for(data[0], hub, Peer(ip))
         if upper is None:
             self.reject("protocol")
             return

@@ -3,6 +3,7 @@
 The loop's own TLS can't begin with bytes that were already read, which telling TLS from plain MQTT on one port needs.
 """
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable
@@ -10,12 +11,14 @@ from collections.abc import Callable
 import structlog
 
 from thingplane.gateway.hub import Hub
-from thingplane.gateway.transport import Transport, Upper
+from thingplane.gateway.transport import Peer, Transport, Upper
 
 _log = structlog.get_logger(__name__)
 
 _RECORD = 16_384
 """Most bytes of payload in one TLS record."""
+_HANDSHAKE = 22
+_SERVER_HELLO = 2
 
 
 class TlsStream(Upper):
@@ -24,18 +27,41 @@ class TlsStream(Upper):
     What it carries is chosen by the first decrypted byte.
     """
 
-    __slots__ = ("_choose", "_closing", "_hub", "_incoming", "_is_shaken", "_outgoing", "_tls", "_transport", "_upper")
+    __slots__ = (
+        "_choose",
+        "_closing",
+        "_early",
+        "_held",
+        "_hub",
+        "_incoming",
+        "_ip",
+        "_is_shaken",
+        "_loading",
+        "_outgoing",
+        "_tls",
+        "_transport",
+        "_upper",
+        "psk",
+        "suite",
+    )
 
-    def __init__(self, hub: Hub, context: ssl.SSLContext, choose: Callable[[int], Upper | None]) -> None:
+    def __init__(self, hub: Hub, context: ssl.SSLContext, ip: str, choose: Callable[[int, Peer], Upper | None]) -> None:
         """Begin.
 
         Args:
             hub: what connections share.
             context: server side.
+            ip: address of the peer.
             choose: returns what takes a stream that begins with this byte, None if nothing does.
         """
         self._hub = hub
-        self._choose: Callable[[int], Upper | None] | None = choose
+        self._ip = ip
+        self._choose: Callable[[int, Peer], Upper | None] | None = choose
+        self._early: bytearray | None = None if hub.psk is None else bytearray()  # of the handshake, all that came
+        self._held: bytearray | None = None  # what waits for a device to be read
+        self._loading: asyncio.Task[None] | None = None
+        self.suite = 0
+        self.psk: tuple[str, str] | None = None
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
@@ -53,11 +79,54 @@ class TlsStream(Upper):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
+        if self._held is not None:
+            self._held += data
+        elif self._early is None or self._is_ready(data):
+            self._feed(data)
+
+    def _is_ready(self, data: bytes) -> bool:
+        """Tell whether bytes of a handshake can be handled, or have to wait for the device that they name."""
+        psk, early = self._hub.psk, self._early
+        if psk is None or early is None:
+            return True
+        early += data
+        names = psk.absent(early)
+        if names is None:
+            if len(early) > _RECORD:
+                self._early = None
+            return True
+        self._early = None
+        self._held = bytearray(data)
+        self.pause_reading()
+        self._loading = asyncio.get_running_loop().create_task(self._load(*names))
+        return False
+
+    async def _load(self, product_key: str, device_name: str) -> None:
+        psk = self._hub.psk
+        try:
+            if psk is not None:
+                await psk.load(product_key, device_name)
+        except Exception:  # noqa: BLE001 - whatever failed, the handshake has to end
+            _log.exception("device of a handshake could not be read", product_key=product_key, device_name=device_name)
+        held, self._held = self._held, None
+        self._loading = None
+        if self._transport is not None and held is not None:
+            self.resume_reading()
+            self._feed(bytes(held))
+
+    def _shake(self) -> None:
+        """Go on with the handshake; raises SSLWantReadError until it is done."""
+        if self._hub.psk is not None:
+            self._hub.psk.handshake = self
+        self._tls.do_handshake()
+        self._is_shaken = True
+        self._early = None
+
+    def _feed(self, data: bytes) -> None:
         self._incoming.write(data)
         try:
             if not self._is_shaken:
-                self._tls.do_handshake()
-                self._is_shaken = True
+                self._shake()
             while not self._closing:
                 payload = self._tls.read(_RECORD)
                 if not payload:
@@ -74,7 +143,8 @@ class TlsStream(Upper):
     def _pass_on(self, payload: bytes) -> None:
         upper = self._upper
         if upper is None and self._choose is not None:
-            upper = self._upper = self._choose(payload[0])
+            peer = Peer(self._ip, secure=True, certificate=self._tls.getpeercert(True), psk=self.psk)
+            upper = self._upper = self._choose(payload[0], peer)
             self._choose = None
             if upper is None:
                 self.reject("protocol")
@@ -109,7 +179,10 @@ class TlsStream(Upper):
 
     def _flush(self) -> None:
         if self._outgoing.pending and self._transport is not None:
-            self._transport.write(self._outgoing.read())
+            data = self._outgoing.read()
+            if self._early is not None and not self.suite:
+                self.suite = _chosen_suite(data)
+            self._transport.write(data)
 
     # Towards what it carries
 
@@ -154,3 +227,12 @@ class TlsStream(Upper):
     def resume_reading(self) -> None:
         if self._transport is not None:
             self._transport.resume_reading()
+
+
+def _chosen_suite(data: bytes) -> int:
+    """Return the cipher suite of a ServerHello (RFC 5246, 7.4.1.3), 0 if the bytes begin with none."""
+    # Record header, handshake header, version and random come before the session id with its length.
+    if len(data) < 44 or data[0] != _HANDSHAKE or data[5] != _SERVER_HELLO:
+        return 0
+    position = 44 + data[43]
+    return int.from_bytes(data[position : position + 2], "big")

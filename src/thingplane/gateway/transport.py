@@ -2,7 +2,19 @@
 
 import asyncio
 from abc import abstractmethod
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Peer(NamedTuple):
+    """What a connection knows of its peer before the first byte of MQTT."""
+
+    ip: str
+    secure: bool = False
+    """Whether it is encrypted."""
+    certificate: bytes | None = None
+    """Its certificate (DER), checked against the authorities of devices."""
+    psk: tuple[str, str] | None = None
+    """ProductKey and DeviceName of its pre-shared key."""
 
 
 class Transport(Protocol):

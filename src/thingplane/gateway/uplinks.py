@@ -109,7 +109,11 @@ class Uplinks:
             link.close(ReasonCode.PACKET_TOO_LARGE, "payload")
             return
         # cast() would cost a call.
-        self.take(link.context, packet)  # type: ignore[arg-type]
+        connection: Sender = link.context  # type: ignore[assignment]
+        if connection.device is None:
+            link.close(ReasonCode.NOT_AUTHORIZED, "registration")
+            return
+        self.take(connection, packet)
 
     def take(self, connection: Sender, packet: Publish) -> None:
         """Handle one message of an admitted device; the sender's ``turn`` then has its uplink."""

@@ -28,7 +28,7 @@ class CreateProductRequest(Request):
     JoinPermissionId: Annotated[str | None, Field(doc="For LORA, which is not offered.")] = None
     ResourceGroupId: Annotated[str | None, Field(min_length=1, max_length=64)] = None
     AuthType: Annotated[
-        str, Field(choices=("secret", "id2", "x509"), doc="Only secret is offered; the others are refused.")
+        str, Field(choices=("secret", "id2", "x509"), doc="secret or x509; id2 is not offered.")
     ] = "secret"
     CategoryKey: Annotated[
         str | None,
@@ -79,8 +79,8 @@ def _new_product(req: CreateProductRequest, category_name: str | None) -> NewPro
         raise INVALID_FORMATTED_PARAMETER("DataFormat is mandatory when AliyunCommodityCode is iothub_senior.")
     if req.NetType == "LORA":
         raise API_NOT_SUPPORTED_IN_INSTANCE("NetType LORA: LoRaWAN networks are not offered.")
-    if req.AuthType != "secret":
-        raise API_NOT_SUPPORTED_IN_INSTANCE(f"AuthType {req.AuthType} is not offered.")
+    if req.AuthType == "id2":
+        raise API_NOT_SUPPORTED_IN_INSTANCE("AuthType id2 is not offered.")
     return NewProduct(
         name=req.ProductName,
         node_type=req.NodeType,
