@@ -71,6 +71,7 @@ from thingplane.topics.routes import TopicRouteService
 from thingplane.topics.service import TopicService
 from thingplane.topology.notices import TopologyNotices
 from thingplane.topology.registration import SubDeviceRegistration
+from thingplane.topology.reports import TopologyReports
 from thingplane.topology.service import TopologyService
 
 Step = Callable[[], Awaitable[None]]
@@ -335,7 +336,9 @@ class Platform:
         self._services.add(DesiredPropertyService(database, clock, self.models, messaging, downlink))
         notices = TopologyNotices(self._bus, downlink, self.topology, self.gateway.logins)
         self._run(_nothing, notices.settled)
-        self._services.add(notices)
+        reports = TopologyReports(self._bus, self.forwarder, self.devices, self.products, self.topology)
+        self._run(_nothing, reports.settled)
+        self._services.add(notices, reports)
 
     def device_tls(self, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
         """Return the TLS context for devices, and let the gateway use others when their authorities change.

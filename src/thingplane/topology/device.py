@@ -7,6 +7,7 @@ from thingplane.cloud import Services
 from thingplane.devices.service import DeviceService
 from thingplane.products.service import ProductService
 from thingplane.topology.registration import SubDeviceRegistration
+from thingplane.topology.reports import TopologyReports
 from thingplane.topology.requests import Requests, TopologyRequests
 from thingplane.topology.service import TopologyService
 
@@ -21,7 +22,9 @@ def _noted(uplink: Uplink) -> None:
 def handlers(services: Services) -> dict[str, Handler]:
     """Return the handlers by topic below ``/sys/{productKey}/{deviceName}/``."""
     requests = Requests(services.get(DeviceService))
-    topology = TopologyRequests(requests, services.get(ProductService), services.get(TopologyService))
+    topology = TopologyRequests(
+        requests, services.get(ProductService), services.get(TopologyService), services.get(TopologyReports)
+    )
     registration = services.get(SubDeviceRegistration)
     return {
         "thing/topo/add": topology.add,

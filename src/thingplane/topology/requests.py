@@ -14,6 +14,7 @@ from thingplane.products.service import ProductService
 from thingplane.topology import codes
 from thingplane.topology.codes import RefusedError
 from thingplane.topology.errors import TOPO_RELATION_COUNT_EXCEEDED
+from thingplane.topology.reports import TopologyReports
 from thingplane.topology.service import GATEWAY, TopologyService
 
 _DEVICE_NAME: Final = re.compile(r"[A-Za-z0-9\-_@.:]{4,32}")
@@ -77,17 +78,21 @@ class Requests:
 class TopologyRequests:
     """Handlers of ``thing/topo/…`` and ``thing/list/found``."""
 
-    def __init__(self, requests: Requests, products: ProductService, topology: TopologyService) -> None:
+    def __init__(
+        self, requests: Requests, products: ProductService, topology: TopologyService, reports: TopologyReports
+    ) -> None:
         """Take what the handlers need.
 
         Args:
             requests: finds devices, answers.
             products: the service of sub-devices' products.
             topology: changes relationships.
+            reports: takes what gateways find.
         """
         self._requests = requests
         self._products = products
         self._topology = topology
+        self._reports = reports
 
     async def add(self, uplink: Uplink) -> None:
         """Handle ``thing/topo/add``; a sub-device of another gateway moves."""
@@ -139,12 +144,14 @@ class TopologyRequests:
         return listed(await self._topology.sub_devices(gateway))
 
     async def _found(self, gateway: Device, uplink: Uplink) -> dict[str, str]:
-        for item in read_list(uplink.params, Named):
+        names: list[Named] = read_list(uplink.params, Named)
+        for item in names:
             product = await self._products.find(item.productKey)
             if product is None or product.instance_id != gateway.instance_id:
                 raise RefusedError(Code.PRODUCT_NOT_FOUND)
             if _DEVICE_NAME.fullmatch(item.deviceName) is None:
                 raise RefusedError(codes.INVALID_NAME)
+        await self._reports.found(gateway, [(item.productKey, item.deviceName) for item in names])
         return {}
 
     async def _unregister(self, gateway: Device, uplink: Uplink) -> list[dict[str, str]]:
