@@ -15,6 +15,7 @@ BASE = {"clock", "ids"}
 SLICES = {
     *("access", "instances", "products", "devices", "topics", "things", "telemetry", "messaging"),
     *("groups", "shadows", "desired", "rules", "subscriptions", "ota", "topology", "files", "search", "parsing"),
+    *("configurations", "device_logs", "device_jobs"),
 }
 
 ROOMS: dict[str, set[str]] = {

@@ -4,8 +4,8 @@ import asyncio
 import base64
 import hmac
 import secrets
-from collections.abc import Callable
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from typing import Final, Protocol
 from urllib.parse import parse_qs, quote, unquote
 
 from sqlalchemy import insert, select
@@ -48,6 +48,16 @@ class _AsWritten(bytes):
 _CONTENT_LENGTH: Final = _AsWritten(b"Content-Length")
 
 
+class Source(Protocol):
+    """Where contents are; a blob store, for one."""
+
+    async def size(self, key: str) -> int:
+        """Return the number of bytes; BlobNotFoundError when there is no such content."""
+
+    def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Give the bytes from ``start`` up to, not including, ``end``, in parts."""
+
+
 class Downloads:
     """Gives out blobs to whoever has a signed URL, in whole or in part; also after a restart and from other nodes."""
 
@@ -65,6 +75,14 @@ class Downloads:
         self._blobs = blobs
         self._base_url = base_url
         self._secret = b""
+        self._sources: dict[str, Source] = {}
+
+    def add_source(self, prefix: str, source: Source) -> None:
+        """Serve keys that begin with this text and a hyphen from elsewhere than the blob store."""
+        self._sources[prefix] = source
+
+    def _source(self, blob: str) -> Source:
+        return self._sources.get(blob.partition("-")[0], self._blobs)
 
     async def start(self) -> None:
         """Read the key that signs; make it at the first start."""
@@ -120,7 +138,7 @@ class Downloads:
             await respond(send, 403, _TEXT, b"the URL is not valid, or not any more\n")
             return
         try:
-            size = await self._blobs.size(blob)
+            size = await self._source(blob).size(blob)
         except BlobNotFoundError:
             await respond(send, 404, _TEXT, b"the file does not exist any more\n")
             return
@@ -154,7 +172,7 @@ class Downloads:
     async def _send_blob(self, receive: Receive, send: Send, blob: str, start: int, end: int) -> None:
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
-            async for part in self._blobs.read(blob, start, end):
+            async for part in self._source(blob).read(blob, start, end):
                 if gone.done():
                     return
                 await send({"type": "http.response.body", "body": part, "more_body": True})
