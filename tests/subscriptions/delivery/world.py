@@ -22,6 +22,7 @@ class MemoryLog:
         self.listeners: dict[int, Callable[[Sequence[Forwarded]], None]] = {}
         self.reads = 0
         self.fails = False
+        self.acknowledged = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -45,6 +46,7 @@ class MemoryLog:
 
     def acknowledge(self, subscriber: int, positions: Iterable[int]) -> None:
         self.unsettled[subscriber].difference_update(positions)
+        self.acknowledged.set()
 
     def waiting(self, subscriber: int) -> int:
         return len(self.unsettled.get(subscriber, ()))
