@@ -336,7 +336,8 @@ async def test_each_failure_is_named(
         [failure] = answer["data"]["failures"]
         assert (failure["errorDetail"]["code"], answer["data"]["successes"]) == (code, [])
         assert (failure["productKey"], failure["deviceName"]) == (item["productKey"], item["deviceName"])
-    for params in ({}, {"proxieds": []}, {"proxieds": [{}]}, {"proxieds": [unknown] * 4}):
+    malformed: list[dict[str, Any]] = [{}, {"proxieds": []}, {"proxieds": [{}]}, {"proxieds": [unknown] * 4}]
+    for params in malformed:
         answer = await gateways.ask(gateway, "thing/proxy/provisioning/product_register", params)
         assert answer["code"] == 460
 
