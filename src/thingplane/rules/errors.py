@@ -21,8 +21,6 @@ RULE_ALREADY_IS_STARTED = ErrorCode("iot.ruleng.RuleAlreadyIsStarted", "The rule
 INCORRECT_TYPE = ErrorCode("iot.ruleng.IncorrectType", "The topic type is none of 0, 1 and 2, or does not fit.")
 INCORRECT_SYS_TOPIC = ErrorCode("iot.ruleng.IncorrectSysTopic", "The topic is not one of the documented system topics.")
 INCORRECT_RULE_SQL = ErrorCode("iot.messagebroker.IncorrectRuleSql", "The SQL of the rule is not valid.")
-NULL_TOPIC_NAME = ErrorCode("iot.messagebroker.NullTopicName", "The topic is missing.")
-INVALID_FORMATTED_TOPIC_NAME = ErrorCode("iot.messagebroker.InvalidFormattedTopicName", "The topic is malformed.")
 
 # Actions
 
@@ -50,7 +48,6 @@ NULL_RAM_ROLE_NAME = ErrorCode("iot.ruleng.NullRamRoleName", "The roleName of th
 
 # Actions by their destinations
 
-CONSUMER_GROUP_NOT_EXIST = ErrorCode("iot.consumer.group.ConsumerGroupNotExist", "There is no such consumer group.")
 NULL_TOPIC_NAME_IN_MNS = ErrorCode("iot.ruleng.NullTopicNameInMns", "The themeName of the configuration is missing.")
 NULL_SERVICE_NAME_IN_FC = ErrorCode("iot.ruleng.NullServiceNameInFc", "The serviceName is missing or not valid.")
 NULL_FUNCTION_NAME_IN_FC = ErrorCode("iot.ruleng.NullFunctionNameInFc", "The functionName is missing.")

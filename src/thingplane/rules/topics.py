@@ -5,15 +5,18 @@ from typing import Final
 
 from thingplane.rules import errors
 from thingplane.rules.rule import CUSTOM, STATUS, SYSTEM
+from thingplane.topics.errors import INVALID_FORMATTED_TOPIC_NAME
 
 MAX_TOPIC: Final = 256
 STATUS_PREFIX: Final = "/as/mqtt/status/"
 
-_SYSTEM_TAILS: Final = frozenset({
-    *("thing/event/property/post", "thing/event/property/history/post", "thing/property/batch/post"),
-    *("thing/event/batch/post", "thing/downlink/reply/message", "thing/lifecycle", "thing/topo/lifecycle"),
-    *("thing/list/found", "thing/deviceinfo/update", "ota/upgrade", "ota/version/post"),
-})
+_SYSTEM_TAILS: Final = frozenset(
+    {
+        *("thing/event/property/post", "thing/event/property/history/post", "thing/property/batch/post"),
+        *("thing/event/batch/post", "thing/downlink/reply/message", "thing/lifecycle", "thing/topo/lifecycle"),
+        *("thing/list/found", "thing/deviceinfo/update", "ota/upgrade", "ota/version/post"),
+    }
+)
 _EVENT: Final = re.compile(r"thing/event/[\w:]+(?:/history)?/post")
 _EDGE: Final = re.compile(r"edge/driver/[^/+#]+/point_post")
 _JOB: Final = re.compile(r"[^/#]+/[^/#]+/ota/job/status")
@@ -32,9 +35,9 @@ def read_topic(topic: str) -> tuple[str, str, int]:
         rest, type_ = topic.removeprefix("/sys/").removeprefix("/"), None
     product_key, _, short = rest.partition("/")
     if not topic.startswith("/") or not product_key or not short:
-        raise errors.INVALID_FORMATTED_TOPIC_NAME("A full topic is /{ProductKey}/{DeviceName}/….")
+        raise INVALID_FORMATTED_TOPIC_NAME("A full topic is /{ProductKey}/{DeviceName}/….")
     if type_ is None and _kind(short) == STATUS:
-        raise errors.INVALID_FORMATTED_TOPIC_NAME(f"Device status is reported on {STATUS_PREFIX}….")
+        raise INVALID_FORMATTED_TOPIC_NAME(f"Device status is reported on {STATUS_PREFIX}….")
     if topic.startswith("/sys/") and _kind(short) != SYSTEM:
         raise errors.INCORRECT_SYS_TOPIC()
     return product_key, *check_short_topic(short, type_)
@@ -58,13 +61,13 @@ def check_short_topic(short: str, topic_type: int | None) -> tuple[str, int]:
     if topic_type == STATUS and kind != STATUS:
         raise errors.INCORRECT_TYPE("Device status has a DeviceName or + as its topic, and nothing after it.")
     if len(short) > MAX_TOPIC:
-        raise errors.INVALID_FORMATTED_TOPIC_NAME(f"A topic has at most {MAX_TOPIC} characters.")
+        raise INVALID_FORMATTED_TOPIC_NAME(f"A topic has at most {MAX_TOPIC} characters.")
     device, _, tail = short.partition("/")
     is_job = _JOB.fullmatch(short) is not None
     if kind == SYSTEM and not is_job and not _is_system(tail):
         raise errors.INCORRECT_SYS_TOPIC()
     if not _is_level(device) or (kind == CUSTOM and not _is_custom(tail)):
-        raise errors.INVALID_FORMATTED_TOPIC_NAME()
+        raise INVALID_FORMATTED_TOPIC_NAME()
     return short, kind
 
 

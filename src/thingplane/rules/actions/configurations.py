@@ -9,6 +9,8 @@ import msgspec
 from thingplane.rules import errors
 from thingplane.rules.actions.fields import Fields
 from thingplane.rules.actions.templates import Template
+from thingplane.subscriptions.errors import CONSUMER_GROUP_NOT_EXIST
+from thingplane.topics.errors import INVALID_FORMATTED_TOPIC_NAME, NULL_TOPIC_NAME
 
 MAX_KEYS: Final = 4
 """Primary keys of a Tablestore table."""
@@ -118,13 +120,11 @@ class Rds(msgspec.Struct, frozen=True):
     fields: tuple[tuple[str, Template], ...]
 
 
-Configuration: TypeAlias = (
-    Republish | Amqp | Mns | Function | Tablestore | DataHub | RocketMq | TimeSeriesDb | Rds
-)
+Configuration: TypeAlias = Republish | Amqp | Mns | Function | Tablestore | DataHub | RocketMq | TimeSeriesDb | Rds
 
 
 def _republish(given: Fields) -> Republish:
-    topic = given.text("topic", errors.NULL_TOPIC_NAME)
+    topic = given.text("topic", NULL_TOPIC_NAME)
     kind = given.optional_text("topicType")
     if kind not in {"0", "1"}:
         raise errors.INCORRECT_TYPE("The topicType of the configuration is neither 0 nor 1.")
@@ -132,12 +132,12 @@ def _republish(given: Fields) -> Republish:
         if not _SYSTEM_TOPIC.fullmatch(topic):
             raise errors.INCORRECT_SYS_TOPIC("Messages go to /sys/{ProductKey}/{DeviceName}/thing/service/… only.")
     elif topic.startswith("/sys/") or not _CUSTOM_TOPIC.fullmatch(topic):
-        raise errors.INVALID_FORMATTED_TOPIC_NAME("A custom topic is /{ProductKey}/{DeviceName}/user/….")
+        raise INVALID_FORMATTED_TOPIC_NAME("A custom topic is /{ProductKey}/{DeviceName}/user/….")
     return Republish(Template(topic), kind == "0")
 
 
 def _amqp(given: Fields) -> Amqp:
-    group = given.text("groupId", errors.CONSUMER_GROUP_NOT_EXIST)
+    group = given.text("groupId", CONSUMER_GROUP_NOT_EXIST)
     tag = given.optional_text("tag")
     if len(tag) > 128 or (tag and not _VARIABLE.fullmatch(tag) and not _AMQP_TAG.fullmatch(tag)):
         raise errors.INVALID_FORMATTED_TAG_IN_CONFIGURATION()
@@ -208,7 +208,7 @@ def _schema_column(given: Fields) -> SchemaColumn:
 
 def _rocket_mq(given: Fields) -> RocketMq:
     # Configurations of older rules have topicName, and no instance.
-    topic = given.optional_text("topic") or given.text("topicName", errors.NULL_TOPIC_NAME)
+    topic = given.optional_text("topic") or given.text("topicName", NULL_TOPIC_NAME)
     instance = given.optional_text("instanceId")
     if not instance and not given.has("topicName"):
         raise errors.INSTANCE_NOT_FOUND()

@@ -81,7 +81,7 @@ class Fields:
             raise errors.INVALID_RAM_ROLE()
         for name, missing in (("roleArn", errors.NULL_RAM_ROLE_ARN), ("roleName", errors.NULL_RAM_ROLE_NAME)):
             found = role.get(name)
-            if found is None or found == "":  # noqa: PLC1901 - a number is another mistake
+            if found is None or found == "":
                 raise missing()
             if type(found) is not str:
                 raise errors.INVALID_RAM_ROLE()

@@ -55,7 +55,8 @@ def compare_with_constant(left: Evaluate, sign: str, constant: Value) -> Evaluat
             kind = type(value)
             if kind is float or kind is int:
                 return holds(value, constant)
-            return general(row)
+            found: Truth = general(row)
+            return found
 
         return with_number
     return compare(left, sign, lambda _row: constant)
