@@ -68,6 +68,13 @@ class GroupService:
             raise errors.NOT_EXISTED_GROUP()
         return group
 
+    async def name_of(self, instance_id: int, group_id: str) -> str | None:
+        """Return the name of the instance's group with this GroupId, or None."""
+        wanted = (device_groups.c.group_id == group_id, device_groups.c.instance_id == instance_id)
+        async with self._database.read() as connection:
+            name: str | None = await connection.scalar(select(device_groups.c.name).where(*wanted))
+        return name
+
     async def parent(self, group: Group) -> Group | None:
         """Return the group that a group is a subgroup of, or None."""
         if group.parent_id is None:

@@ -1,4 +1,4 @@
-"""Versions of firmware modules, as devices report them; also the way in for other slices."""
+"""Updates over the air: the parts of this slice put together; also the way in for other slices."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,19 +9,20 @@ from sqlalchemy.exc import IntegrityError
 
 from thingplane.clock import Clock
 from thingplane.devices.service import Device
+from thingplane.ota.ota import OtaService
+from thingplane.ota.package import DEFAULT_MODULE
 from thingplane.ota.tables import ota_module_versions
 from thingplane.storage.database import Database
 
 __all__ = [
     "DEFAULT_MODULE",
     "ModuleVersion",
+    "OtaService",
     "OtaVersionService",
     # The table itself, for queries of other slices that join it.
     "ota_module_versions",
 ]
 
-DEFAULT_MODULE: Final = "default"
-"""The module that is meant when a device names none."""
 # Far beyond every row, and small enough for the 64-bit integers of both databases.
 _MAX_OFFSET: Final = 2**53
 

@@ -1,0 +1,210 @@
+"""What devices report about updates: versions and progress, many of them in one transaction."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from thingplane.clock import Clock
+from thingplane.devices.service import DeviceService
+from thingplane.ota import task as tasks
+from thingplane.ota.ledger import Ledger, Written
+from thingplane.ota.policies import Policies
+from thingplane.ota.rows import TASK_COLUMNS, Batches, to_task
+from thingplane.ota.tables import ota_module_versions, ota_tasks
+from thingplane.ota.task import LAST_UNFINISHED, Task
+from thingplane.storage.database import Database
+
+MOST: Final = 256
+"""Reports of one transaction."""
+
+_NEW_VERSION: Final = (
+    update(ota_module_versions)
+    .where(ota_module_versions.c.device_id == bindparam("of_device"), ota_module_versions.c.module == bindparam("of"))
+    .values(version=bindparam("new_version"), reported_at=bindparam("now"))
+)
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of a device."""
+
+    device_id: int
+    product_id: int
+    module: str
+    version: str | None = None
+    """A version report."""
+    step: int | None = None
+    """A progress report: per cent, or a failure below 0."""
+    description: str = ""
+
+
+class VersionChange(msgspec.Struct, frozen=True):
+    """A device runs another version than before."""
+
+    report: Report
+    before: str | None
+
+
+class Taken(msgspec.Struct):
+    """What became of the reports of one transaction."""
+
+    written: Written
+    changes: list[VersionChange] = []
+    due: list[Task] = []
+    """Unfinished tasks of devices that have reported a version."""
+
+
+class Reports:
+    """Takes reports. Whoever awaits ``take`` knows that its report is durable, with everything that follows from it."""
+
+    def __init__(  # noqa: PLR0917 - each is of a type of its own
+        self,
+        database: Database,
+        clock: Clock,
+        devices: DeviceService,
+        batches: Batches,
+        policies: Policies,
+        on_taken: Callable[[Taken], Awaitable[None]],
+    ) -> None:
+        """Wire.
+
+        Args:
+            database: where tasks and versions are kept.
+            clock: tells the time.
+            devices: keeps devices from being deleted meanwhile.
+            batches: the jobs.
+            policies: the dynamic jobs, which a new version may concern.
+            on_taken: told after every commit; must not raise.
+        """
+        self._database = database
+        self._clock = clock
+        self._devices = devices
+        self._batches = batches
+        self._policies = policies
+        self._on_taken = on_taken
+        self._waiting: list[tuple[Report, asyncio.Future[None]]] = []
+        self._worker: asyncio.Task[None] | None = None
+
+    async def take(self, report: Report) -> None:
+        """Take one report; it is durable when this returns. Reports that wait meanwhile share a transaction."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((report, future))
+        if self._worker is None:
+            self._worker = loop.create_task(self._work(), name="OTA reports")
+        await future
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                try:
+                    taken = await self._processed([report for report, _ in some])
+                except Exception as error:  # noqa: BLE001 - whoever waits gets it
+                    for _, future in some:
+                        if not future.done():
+                            future.set_exception(error)
+                    continue
+                # Messages about it join the commit that the acknowledgements of these reports wait for.
+                await self._on_taken(taken)
+                for _, future in some:
+                    if not future.done():
+                        future.set_result(None)
+        finally:
+            self._worker = None
+
+    async def _processed(self, reports: Sequence[Report]) -> Taken:
+        try:
+            return await self._process(reports)
+        except IntegrityError:
+            # Somebody else made a task for one of the devices at the same time: now it is there to be seen.
+            return await self._process(reports)
+
+    async def _process(self, reports: Sequence[Report]) -> Taken:
+        ids = sorted({report.device_id for report in reports})
+        ledger = Ledger(self._clock.now_ms())
+        async with self._database.write() as connection:
+            known = set(await self._devices.keep(connection, ids))
+            reports = [report for report in reports if report.device_id in known]
+            unfinished = await unfinished_of(connection, ids)
+            batches = await self._batches.get(connection, {task.job_id for task in unfinished})
+            changes = await self._take_versions(connection, reports, ledger.now)
+            by_device: dict[int, list[Task]] = {}
+            for task in unfinished:
+                by_device.setdefault(task.device_id, []).append(task)
+            for report in reports:
+                for task in by_device.get(report.device_id, ()):
+                    if task.module != report.module or task.job_id not in batches:
+                        continue
+                    before, plan = task.state, batches[task.job_id].plan
+                    if report.version is not None:
+                        changed = tasks.version_reported(task, plan, report.version, ledger.now)
+                    else:
+                        step = report.step or 0
+                        changed = tasks.progress(task, plan, step, report.description, ledger.now)
+                    if changed:
+                        ledger.changed(task, before)
+            await self._policies.apply(connection, reports, changes, by_device, ledger)
+            written = await ledger.write(connection)
+            reported = {report.device_id for report in reports if report.version is not None}
+            due = [task for task in await unfinished_of(connection, sorted(reported)) if task.state in tasks.VISIBLE]
+        return Taken(written, changes, due)
+
+    async def _take_versions(
+        self, connection: AsyncConnection, reports: Sequence[Report], now: int
+    ) -> list[VersionChange]:
+        """Write the versions that are other ones than before, and return them."""
+        versions = [report for report in reports if report.version is not None]
+        if not versions:
+            return []
+        table = ota_module_versions
+        query = select(table.c.device_id, table.c.module, table.c.version)
+        query = query.where(table.c.device_id.in_({report.device_id for report in versions})).with_for_update()
+        known = {(row.device_id, row.module): row.version for row in await connection.execute(query)}
+        latest: dict[tuple[int, str], VersionChange] = {}
+        for report in versions:
+            key = (report.device_id, report.module)
+            latest[key] = VersionChange(report, known.get(key))
+        new = [change for change in latest.values() if change.before is None]
+        changed = [change for change in latest.values() if change.before is not None]
+        if changed:
+            await connection.execute(_NEW_VERSION, [_update(change.report, now) for change in changed])
+        if new:
+            await _add(connection, [change.report for change in new], now)
+        return [change for change in latest.values() if change.before != change.report.version]
+
+
+async def unfinished_of(connection: AsyncConnection, device_ids: Sequence[int]) -> list[Task]:
+    """Return the unfinished tasks of devices inside a transaction that may change them."""
+    if not device_ids:
+        return []
+    query = select(*TASK_COLUMNS).where(
+        ota_tasks.c.device_id.in_(device_ids), ota_tasks.c.state <= int(LAST_UNFINISHED)
+    )
+    return [to_task(row) for row in await connection.execute(query.order_by(ota_tasks.c.id).with_for_update())]
+
+
+async def _add(connection: AsyncConnection, reports: Sequence[Report], now: int) -> None:
+    rows = [
+        {"device_id": report.device_id, "module": report.module, "version": report.version, "reported_at": now}
+        for report in reports
+    ]
+    try:
+        async with connection.begin_nested():
+            await connection.execute(insert(ota_module_versions), rows)
+    except IntegrityError:
+        # Another node was quicker with one of them.
+        for report, row in zip(reports, rows, strict=True):
+            try:
+                async with connection.begin_nested():
+                    await connection.execute(insert(ota_module_versions), row)
+            except IntegrityError:
+                await connection.execute(_NEW_VERSION, _update(report, now))
+
+
+def _update(report: Report, now: int) -> dict[str, Any]:
+    return {"of_device": report.device_id, "of": report.module, "new_version": report.version, "now": now}
