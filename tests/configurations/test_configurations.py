@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from tests.common.clock import FakeClock
+from tests.common.forwarding import AllTo, forwarding
 from tests.common.uplinks import Messages
 from thingplane.bus import DownlinkMessage, LocalBus, Receiver
 from thingplane.cloud import Services
@@ -18,6 +20,7 @@ from thingplane.configurations.service import ConfigurationService
 from thingplane.configurations.store import ConfigurationError, ConfigurationStore
 from thingplane.devices.service import Device, DeviceService
 from thingplane.files.service import Downloads
+from thingplane.forwarding.service import Forwarder
 from thingplane.products.service import NewProduct, Product, ProductService
 from thingplane.storage.blobs import BlobStore
 from thingplane.storage.database import Database
@@ -46,7 +49,8 @@ class Fleet:
 class World:
     """A product with a device, and what hands configurations out."""
 
-    def __init__(self, database: Database, clock: FakeClock) -> None:
+    def __init__(self, database: Database, clock: FakeClock, forwarder: Forwarder) -> None:
+        self.forwarder = forwarder
         self.database = database
         self.clock = clock
         bus = LocalBus()
@@ -57,7 +61,8 @@ class World:
         self.downloads = Downloads(database, clock, no_blobs, lambda: "http://192.0.2.7:8080")
         self.downloads.add_source("config", self.store)
         self.fleet = Fleet()
-        self.service = ConfigurationService(self.store, self.downloads, self.fleet, self.fleet)  # type: ignore[arg-type]
+        fleet: Any = self.fleet
+        self.service = ConfigurationService(self.store, self.products, self.downloads, fleet, fleet)
         self.product: Product
         self.device: Device
         self.messages: Messages
@@ -66,7 +71,9 @@ class World:
         await self.downloads.start()
         self.product = await self.products.create(1, NewProduct(name="Lamp", node_type=0))
         self.device = await self.devices.register(self.product, "lamp1")
-        self.messages = Messages(self.clock, self.device, handlers(Services(self.service)))
+        self.messages = Messages(
+            self.clock, self.device, handlers(Services(self.service, self.devices, self.forwarder))
+        )
 
     async def get(self, params: Any = WANTED) -> dict[str, Any]:
         return await self.messages.request(TOPIC, params)
@@ -98,11 +105,12 @@ class World:
 
 
 @pytest.fixture(name="world")
-async def open_world(database: Database, clock: FakeClock) -> AsyncIterator[World]:
-    world = World(database, clock)
-    await world.start()
-    yield world
-    await world.service.close()
+async def open_world(database: Database, clock: FakeClock, tmp_path: Path) -> AsyncIterator[World]:
+    async with forwarding(tmp_path, clock, database) as forwarder:
+        world = World(database, clock, forwarder)
+        await world.start()
+        yield world
+        await world.service.close()
 
 
 async def test_a_device_fetches_the_configuration_of_its_product(world: World) -> None:
@@ -205,6 +213,28 @@ async def test_a_push_reaches_the_devices_that_are_online(world: World) -> None:
     await world.store.request_push(world.product.id)
     await world.service.refresh()
     assert len(world.fleet.sent) == 2
+
+
+async def test_what_a_device_says_to_a_push_is_forwarded(world: World) -> None:
+    world.forwarder.add_router(everything := AllTo())
+    reply = b'{"id":"17","code":200,"data":{"applied":1}}'
+    assert await world.messages.publish("thing/config/push_reply", reply) == []
+    member = await world.forwarder.enroll("group", "one")
+    everything.members = [member]
+    world.forwarder.routes_changed()
+    for payload in (reply, b'{"id":18,"code":400,"message":"no"}', b"{", b'{"id":"x"}', b'{"id":1,"data":[]}'):
+        assert await world.messages.publish("thing/config/push_reply", payload) == []
+    await world.forwarder.durable()
+    found = await world.forwarder.read(member, -1, 10)
+    key = world.product.product_key
+    assert {message.topic for message in found} == {f"/{key}/lamp1/thing/downlink/reply/message"}
+    said = [msgspec.json.decode(message.body) for message in found]
+    assert [(body["requestId"], body["code"], body["message"], body["data"]) for body in said] == [
+        (17, 200, "", {"applied": 1}),
+        (18, 400, "no", {}),
+        (1, 0, "", {}),
+    ]
+    assert said[0]["topic"] == f"/sys/{key}/lamp1/thing/config/push"
 
 
 async def test_pushes_that_cannot_be(world: World) -> None:

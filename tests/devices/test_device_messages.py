@@ -1,18 +1,24 @@
 """What devices say about themselves and ask for: tags, and the time."""
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.common.api import Api
 from tests.common.clock import FakeClock
+from tests.common.forwarding import AllTo, forwarding
 from tests.common.uplinks import Messages
 from tests.devices.marks import one_database
 from thingplane.cloud import Services
 from thingplane.devices.device import handlers
 from thingplane.devices.sdk_information import MAX_ENTRIES
 from thingplane.devices.service import Device, DeviceService
-from thingplane.products.service import Product
+from thingplane.devices.tag_reports import TagReports
+from thingplane.forwarding.service import Kind
+from thingplane.products.service import Product, ProductService
+from thingplane.storage.database import Database
 
 
 @pytest.fixture
@@ -89,6 +95,37 @@ async def test_a_device_has_at_most_a_hundred_tags(messages: Messages, devices: 
     assert await messages.code("thing/deviceinfo/update", entries(("k7", "w"))) == 200
     assert (await tags(devices, device))["k7"] == "w"
     assert len(await tags(devices, device)) == 100
+
+
+async def test_subscribers_learn_of_changes_before_they_are_acknowledged(  # noqa: PLR0917 - fixtures
+    api: Api,
+    messages: Messages,
+    devices: DeviceService,
+    device: Device,
+    products: ProductService,
+    clock: FakeClock,
+    database: Database,
+    tmp_path: Path,
+) -> None:
+    async with forwarding(tmp_path, clock, database) as forwarder:
+        devices.tags.on_change.append(TagReports(forwarder, products).changed)
+        assert await messages.code("thing/deviceinfo/update", entries(("nobody", "wants it"))) == 200
+        member = await forwarder.enroll("group", "one")
+        forwarder.add_router(AllTo([member]))
+        assert await messages.code("thing/deviceinfo/update", entries(("Room", "201"))) == 200
+        await messages.code("thing/deviceinfo/update", entries(("SYS_SDK_LANGUAGE", "C"), domain="SYSTEM"))
+        await messages.code("thing/deviceinfo/delete", [{"attrKey": "Room"}, {"attrKey": "unknown"}])
+        named = {"ProductKey": device.product_key, "DeviceName": device.name}
+        await api.call("SaveDeviceProp", **named, Props='{"Floor":"2"}')
+        found = await forwarder.read(member, -1, 10)
+    head = {"iotId": device.iot_id, "productKey": device.product_key, "deviceName": device.name}
+    assert [msgspec.json.decode(message.body) for message in found] == [
+        {**head, "value": entries(tag), "messageCreateTime": clock.now_ms()}
+        for tag in (("Room", "201"), ("Room", ""), ("Floor", "2"))
+    ]
+    assert {(message.kind, message.topic) for message in found} == {
+        (Kind.TAGS, f"/{device.product_key}/{device.name}/thing/deviceinfo/update")
+    }
 
 
 @one_database

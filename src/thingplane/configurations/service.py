@@ -11,6 +11,7 @@ from thingplane.alink import Identity
 from thingplane.bus import Audience, Downlink, DownlinkMessage
 from thingplane.configurations.store import Configuration, ConfigurationStore, Push
 from thingplane.files.service import Downloads
+from thingplane.products.service import ProductService
 from thingplane.storage.polling import Poller
 
 LIFETIME_S: Final = 1800
@@ -41,6 +42,7 @@ class ConfigurationService:
     def __init__(
         self,
         store: ConfigurationStore,
+        products: ProductService,
         downloads: Downloads,
         downlink: Downlink,
         audience: Audience,
@@ -51,12 +53,14 @@ class ConfigurationService:
 
         Args:
             store: the configurations.
+            products: whose they are.
             downloads: makes URLs, and serves what they name.
             downlink: the way to devices.
             audience: tells which of them are online.
             poll_interval_s: seconds after which a push that was asked for begins.
         """
         self._store = store
+        self._products = products
         self._downloads = downloads
         self._downlink = downlink
         self._audience = audience
@@ -86,6 +90,11 @@ class ConfigurationService:
         if current is None:
             raise NoConfigurationError(NOTHING_SAVED, "the product has no configuration")
         return self._describe(current)
+
+    async def category(self, product_key: str) -> str:
+        """Return the device type of a product; empty when it is gone."""
+        product = await self._products.find(product_key)
+        return "" if product is None else product.device_type
 
     def _describe(self, configuration: Configuration) -> bytes:
         return msgspec.json.encode(

@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from thingplane.forwarding.message import Source
+
 
 class Device(msgspec.Struct, kw_only=True, gc=False):
     """One device. All times are epoch milliseconds.
@@ -43,6 +45,14 @@ class Device(msgspec.Struct, kw_only=True, gc=False):
     def device_id(self) -> str:
         """DeviceId, the deprecated identifier that a few answers carry: the IotId without its end (guide samples)."""
         return self.iot_id.removesuffix("000000")
+
+    def source(self, category: str) -> Source:
+        """Return whom forwarded messages of the device are from.
+
+        Args:
+            category: device type of its product.
+        """
+        return Source(self.instance_id, self.product_id, self.product_key, self.id, self.name, self.iot_id, category)
 
     def __repr__(self) -> str:
         # The generated one would write the secret into logs and tracebacks.

@@ -1,7 +1,7 @@
 """Tags of devices: keys with values, unique by key within a device."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +24,8 @@ MAX_TEXT_BYTES: Final = 5 * 1024
 
 # Devices with a tag that are counted: where two tags have more, it hardly matters which of them comes first.
 _FREQUENT: Final = 20_000
+
+OnChange = Callable[[Device, Mapping[str, str | None], int], Awaitable[None]]
 
 _KEY = re.compile(r"[A-Za-z0-9_\-.#@%&*]{1,64}")
 _decoder = msgspec.json.Decoder(dict[str, str | int | float | bool])
@@ -91,6 +93,9 @@ class DeviceTags:
         self._clock = clock
         self._bus = bus
         self._max_tags = max_tags
+        self.on_change: list[OnChange] = []
+        """Called with a device, the tags that have changed (None: removed) and when; the change is acknowledged
+        afterwards."""
 
     async def of(self, device_ids: Sequence[int]) -> dict[int, dict[str, str]]:
         """Return the tags of devices by the devices' keys, each ordered by key; devices without tags are absent."""
@@ -157,7 +162,7 @@ class DeviceTags:
                 own = {"device_id": device.id, "instance_id": device.instance_id}
                 rows = [{**own, "key": key, "value": value} for key, value in new.items()]
                 await connection.execute(insert(device_tags), rows)
-        self._bus.publish(DeviceTagsChanged(device.id, dict(tags), self._clock.now_ms()))
+        await self._changed(device, dict(tags))
 
     async def delete(self, device: Device, keys: Iterable[str]) -> None:
         """Remove the tags with these keys; keys that the device has not are no failure."""
@@ -168,4 +173,10 @@ class DeviceTags:
             ).scalars()
             gone: dict[str, str | None] = dict.fromkeys(removed)
         if gone:
-            self._bus.publish(DeviceTagsChanged(device.id, gone, self._clock.now_ms()))
+            await self._changed(device, gone)
+
+    async def _changed(self, device: Device, tags: dict[str, str | None]) -> None:
+        at = self._clock.now_ms()
+        self._bus.publish(DeviceTagsChanged(device.id, tags, at))
+        for report in self.on_change:
+            await report(device, tags, at)
