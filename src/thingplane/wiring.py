@@ -22,6 +22,7 @@ from thingplane.consumers.service import Consumers
 from thingplane.credentials import Credentials
 from thingplane.desired.service import DesiredPropertyService
 from thingplane.devices.service import DeviceService
+from thingplane.devices.tag_reports import TagReports
 from thingplane.files.block_uploads import BlockUploads
 from thingplane.files.downloads import PREFIX as BLOB_DOWNLOADS
 from thingplane.files.downloads import Downloads
@@ -322,7 +323,7 @@ class Platform:
         )
         store = ConfigurationStore(database, clock)
         self.downloads.add_source("config", store)
-        configurations = ConfigurationService(store, self.downloads, downlink, self.gateway.audience)
+        configurations = ConfigurationService(store, self.products, self.downloads, downlink, self.gateway.audience)
         self._run(configurations.start, configurations.close)
         shadows = ShadowService(
             database,
@@ -351,6 +352,7 @@ class Platform:
         """
         certificates = self.devices.certificates
         keys = PskKeys(cast("Devices", self.devices))
+        self.devices.tags.on_change.append(TagReports(self.forwarder, self.products).changed)
         tls = DeviceTls(make, keys, self._settings.mqtt_psk)
 
         def current() -> ssl.SSLContext:
