@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from thingplane.outbound.mns import MnsEndpoint
+from thingplane.rules.destinations.settings import DestinationSettings
 
 ENVIRONMENT_PREFIX = "THINGPLANE_"
 DEFAULT_FILE = Path("thingplane.toml")
@@ -30,6 +31,14 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     )
     host: Annotated[str, Meta(description="address to listen on; 0.0.0.0 for all")] = "127.0.0.1"
     public_host: Annotated[str, Meta(description="host name that endpoints and URLs name; empty: as host")] = ""
+    download_url: Annotated[
+        str,
+        Meta(
+            description="where files are downloaded from and uploaded to, such as https://iot.example.com, if a proxy or"
+            " another name stands in front; empty: the plain API port"
+        ),
+    ] = ""
+    ota_packages_per_instance: Annotated[int, Meta(description="OTA packages of one instance", ge=1)] = 500
     api_port: Annotated[Port, Meta(description="cloud API, health and metrics over plain HTTP; 0: any free port")] = (
         8080
     )
@@ -78,7 +87,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     client_ids_per_device: Annotated[
         int, Meta(description="physical devices that may register themselves under one DeviceName", ge=1)
     ] = 5
-    device_authorities: Annotated[int, Meta(description="certificate authorities of devices in one instance", ge=1)] = 10
+    device_authorities: Annotated[int, Meta(description="certificate authorities of devices in one instance", ge=1)] = (
+        10
+    )
     device_token_hours: Annotated[
         int, Meta(description="hours that tokens from HTTPS and CoAP authentication are valid", ge=1, le=8760)
     ] = 48
@@ -149,6 +160,12 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
             "slash and the name of a queue"
         ),
     ] = {}
+    rules_per_instance: Annotated[int, Meta(description="rules in one instance", ge=1)] = 1000
+    actions_per_rule: Annotated[int, Meta(description="actions of one rule", ge=1)] = 10
+    destinations: Annotated[
+        DestinationSettings,
+        Meta(description="what stands in for the vendor's services that actions of rules name; see docs/rules.md"),
+    ] = DestinationSettings()
     outbound_hosts: Annotated[
         list[str],
         Meta(description="hosts that the node may send HTTP requests to although their addresses are not public"),
@@ -195,6 +212,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
                 raise ValueError(f"{one} and {other} go together: set both or neither")
         if self.database_url and not self.database_url.startswith(("postgresql://", "postgres://")):
             raise ValueError("database_url must start with postgresql://")
+        if self.download_url and not self.download_url.startswith(("http://", "https://")):
+            raise ValueError("download_url must start with http:// or https://")
         if self.bus_url:
             raise ValueError("bus_url: this version runs one node and has no message bus; leave it empty")
 
@@ -203,7 +222,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         return f"Settings({', '.join(shown)})"
 
 
-SECRETS = {"access_key_secret", "database_url", "mns_endpoints"}
+SECRETS = {"access_key_secret", "database_url", "mns_endpoints", "destinations"}
 """Settings that no log line and no message may show."""
 
 
@@ -217,11 +236,17 @@ def describe(name: str) -> str:
 
 
 def base_type(name: str) -> Any:
-    """Return the plain type of a setting: int, str, bool, Path, list[str], a Literal, or a dict (a table)."""
+    """Return the plain type of a setting: int, str, bool, Path, list[str], a Literal, or a dict or struct (a table)."""
     hint = get_type_hints(Settings, include_extras=True)[name]
     while get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     return hint
+
+
+def is_table(name: str) -> bool:
+    """Tell whether a setting is a table in the file, and JSON elsewhere."""
+    kind = base_type(name)
+    return get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, msgspec.Struct))
 
 
 def load_settings(
@@ -267,7 +292,7 @@ def load_settings(
 def _convert(name: str, value: object) -> object:
     if base_type(name) == list[str] and isinstance(value, str):
         value = [item.strip() for item in value.split(",") if item.strip()]
-    if get_origin(base_type(name)) is dict and isinstance(value, str):
+    if is_table(name) and isinstance(value, str):
         try:
             value = msgspec.json.decode(value)
         except msgspec.DecodeError as error:

@@ -41,17 +41,25 @@ from thingplane.gateway.service import Gateway
 from thingplane.gateway.settings import GatewaySettings
 from thingplane.groups.service import GroupLimits, GroupService
 from thingplane.health import Health
+from thingplane.http.application import DeviceHttp
 from thingplane.instances.service import InstanceDirectory
 from thingplane.messaging.broadcasts import BroadcastService
 from thingplane.messaging.service import MessagingService
 from thingplane.observability.metrics import Metrics
-from thingplane.ota.service import OtaVersionService
+from thingplane.ota.form import PATH as OBJECTS
+from thingplane.ota.form import ObjectEndpoint
+from thingplane.ota.service import OtaService, OtaVersionService
 from thingplane.outbound import Outbound
 from thingplane.parsing.custom import CustomMessages
 from thingplane.parsing.download import PATH as SCRIPT_DOWNLOADS
 from thingplane.parsing.download import ScriptDownloads
 from thingplane.parsing.service import ParsingService
 from thingplane.products.service import ProductService
+from thingplane.rules.destinations.external import ExternalDestinations
+from thingplane.rules.destinations.opening import Destinations
+from thingplane.rules.runtime.metrics import HELP as RULES_HELP
+from thingplane.rules.runtime.runner import RuleRunner
+from thingplane.rules.service import DataSourceService, RuleLimits, RuleService
 from thingplane.scripts.pool import ScriptPool
 from thingplane.search.service import DeviceSearch
 from thingplane.settings import Settings
@@ -132,12 +140,14 @@ class Platform:
         self._services.add(table)
         self._devices_side(table, commits)
         self._back_ends_side(telemetry)
+        self._rules(metrics)
         discover_handlers("thingplane", self._services, table)
         retention = Retention(series, clock, settings.history_days)
         self._run(retention.start, retention.close)
         metrics.add(self.gateway.reading, GATEWAY_HELP)
         metrics.add(retention.reading, HISTORY_HELP)
         self.health = Health(database, metrics, retention.refresh, forwarded.refresh)
+        objects = ObjectEndpoint(self.ota.uploads)
         self.app = CloudApp(
             self._services,
             self.access,
@@ -150,6 +160,8 @@ class Platform:
                 **self.health.routes(),
                 SCRIPT_DOWNLOADS: self.script_downloads,
                 BLOB_DOWNLOADS: self.downloads,
+                OBJECTS: objects,
+                OBJECTS + "/": objects,
             },
         )
 
@@ -209,10 +221,10 @@ class Platform:
         )
         self._services.add(GroupService(database, clock, devices, group_limits), OtaVersionService(database, clock))
         self._services.add(DeviceSearch(database, products, devices))
-        blobs = LocalBlobStore(settings.data_dir / "blobs")
+        blobs = self._blobs = LocalBlobStore(settings.data_dir / "blobs")
         file_limits = FileLimits(files=settings.files_per_device, instance_bytes=settings.file_bytes_per_instance)
         files = FileService(database, clock, bus, devices, blobs, limits=file_limits)
-        self.downloads = Downloads(database, clock, blobs, lambda: self.script_downloads.base_url)
+        self.downloads = Downloads(database, clock, blobs, self._base_url)
         self._run(self.downloads.start, _nothing)
         self._run(files.start, files.close)
         self._services.add(files, self.downloads, BlockUploads(database, files))
@@ -298,6 +310,14 @@ class Platform:
             ),
         )
         self.devices.on_delete.append(self.gateway.store.remove_device)
+        self.device_http = DeviceHttp(
+            self.devices,
+            self.products,
+            self.gateway.entrance,
+            self._clock,
+            token_seconds=settings.device_token_hours * 3600,
+            per_minute=settings.mqtt_connects_per_minute,
+        )
         forwarding = TopicForwarding(self.routes, self.gateway.downlink)
         self.gateway.on_custom_message(CustomMessages(self.parsing, forwarding.on_custom_message).on_custom_message)
 
@@ -335,11 +355,35 @@ class Platform:
         self._run(shadows.start, shadows.close)
         self._services.add(messaging, broadcasts, configurations, shadows)
         self._services.add(DesiredPropertyService(database, clock, self.models, messaging, downlink))
+        self._updates()
         notices = TopologyNotices(self._bus, downlink, self.topology, self.gateway.logins)
         self._run(_nothing, notices.settled)
+        self.devices.tags.on_change.append(TagReports(self.forwarder, self.products).changed)
         reports = TopologyReports(self._bus, self.forwarder, self.devices, self.products, self.topology)
         self._run(_nothing, reports.settled)
         self._services.add(notices, reports)
+
+    def _updates(self) -> None:
+        """Updates over the air."""
+        self.ota = OtaService(
+            self._database,
+            self._clock,
+            self._bus,
+            self.gateway.downlink,
+            products=self.products,
+            devices=self.devices,
+            downloads=self.downloads,
+            blobs=self._blobs,
+            forwarder=self.forwarder,
+            base_url=self._base_url,
+            max_packages=self._settings.ota_packages_per_instance,
+        )
+        self._run(self.ota.start, self.ota.close)
+        self._services.add(self.ota)
+
+    def _base_url(self) -> str:
+        """Return where files are downloaded from and uploaded to."""
+        return self._settings.download_url.rstrip("/") or self.script_downloads.base_url
 
     def device_tls(self, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
         """Return the TLS context for devices, and let the gateway use others when their authorities change.
@@ -352,7 +396,6 @@ class Platform:
         """
         certificates = self.devices.certificates
         keys = PskKeys(cast("Devices", self.devices))
-        self.devices.tags.on_change.append(TagReports(self.forwarder, self.products).changed)
         tls = DeviceTls(make, keys, self._settings.mqtt_psk)
 
         def current() -> ssl.SSLContext:
@@ -366,6 +409,20 @@ class Platform:
         context = current()
         self.gateway.use_tls(context, tls.keys)
         return context
+
+    def _rules(self, metrics: Metrics) -> None:
+        """Rules, and where their results go."""
+        settings, clock = self._settings, self._clock
+        external = ExternalDestinations(self.outbound, clock, settings.destinations, settings.mns_endpoints)
+        destinations = Destinations(self.forwarder, self.subscriptions, self.devices, self.gateway.downlink, external)
+        runner = RuleRunner(
+            self.forwarder, clock, self._bus, products=self.products, devices=self.devices, destinations=destinations
+        )
+        limits = RuleLimits(rules=settings.rules_per_instance, actions=settings.actions_per_rule)
+        rules = RuleService(self._database, clock, self.products, self.subscriptions, runner, limits)
+        self._run(rules.start, rules.close)
+        self._services.add(rules, DataSourceService(self._database, self.products))
+        metrics.add(runner.reading, RULES_HELP)
 
     async def start(self, credentials: Credentials) -> None:
         """Fill what services keep in memory and start what runs by itself.

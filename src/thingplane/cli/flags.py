@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from cyclopts import Parameter
 
-from thingplane.settings import Settings, base_type, describe
+from thingplane.settings import Settings, base_type, describe, is_table
 
 
 def _flag_type(name: str) -> Any:
@@ -15,7 +15,7 @@ def _flag_type(name: str) -> Any:
 
 def _help(name: str) -> str:
     default = getattr(Settings(), name)
-    shown = f" [default: {default}]" if default not in ("", [], {}) else ""
+    shown = f" [default: {default}]" if default not in ("", []) and not is_table(name) else ""
     choices = get_args(base_type(name)) if get_origin(base_type(name)) is Literal else ()
     one_of = f" ({', '.join(choices)})" if choices else ""
     return f"{describe(name)}{one_of}{shown}"

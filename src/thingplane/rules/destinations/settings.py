@@ -100,7 +100,7 @@ class TimeSeriesEntry(_Entry, frozen=True, kw_only=True):
     """In PostgreSQL."""
 
 
-class DestinationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DestinationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Entries by type of action; those of MNS are the setting ``mns_endpoints``."""
 
     fc: tuple[FunctionEntry, ...] = ()
