@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
     "simulator": set(),
     "observability": set(),
     "gateway": {"mqtt", "alink", "bus", "storage", "devices", "products", "topics", *BASE},
-    "http": {"alink", "bus", "gateway", "storage", "devices", "products", "topics", *BASE},
+    "http": {"cloud", "mqtt", "alink", "bus", "gateway", "storage", "devices", "products", "topics", *BASE},
     "consumers": {"amqp", "stomp", "forwarding", "storage", "subscriptions", *BASE},
     "console": {"cloud"},
 }

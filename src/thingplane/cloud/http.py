@@ -17,6 +17,29 @@ MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 BODY_TIMEOUT_S: Final = 30.0
 
 
+class _AsWritten(bytes):
+    """A header name that keeps its capitals on the wire.
+
+    HTTP servers write names in lower case; the SDK for C finds the length only by this spelling (device-protocol
+    reference, 13).
+    """
+
+    __slots__ = ()
+
+    def lower(self) -> bytes:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return bytes(self) == other or bytes.lower(self) == other
+
+    def __hash__(self) -> int:
+        return hash(bytes.lower(self))
+
+
+CONTENT_LENGTH: Final[bytes] = _AsWritten(b"Content-Length")
+"""Name of the header that tells the length, for answers that devices read."""
+
+
 class ClientGoneError(Exception):
     """The client closed the connection before its request was complete."""
 

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from thingplane.clock import Clock
-from thingplane.cloud.http import Receive, Scope, Send, respond
+from thingplane.cloud.http import CONTENT_LENGTH, Receive, Scope, Send, respond
 from thingplane.files.ranges import UnsatisfiableRangeError, read_range
 from thingplane.files.tables import download_secrets
 from thingplane.storage.blobs import BlobNotFoundError, BlobStore
@@ -24,28 +24,6 @@ LIFETIME_S: Final = 3600
 """Seconds that a URL is valid when nobody says otherwise."""
 
 _TEXT: Final = b"text/plain; charset=utf-8"
-
-
-class _AsWritten(bytes):
-    """A header name that keeps its capitals on the wire.
-
-    HTTP servers write names in lower case; the SDK for C finds the length only by this spelling (device-protocol
-    reference, 13).
-    """
-
-    __slots__ = ()
-
-    def lower(self) -> bytes:
-        return self
-
-    def __eq__(self, other: object) -> bool:
-        return bytes(self) == other or bytes.lower(self) == other
-
-    def __hash__(self) -> int:
-        return hash(bytes.lower(self))
-
-
-_CONTENT_LENGTH: Final = _AsWritten(b"Content-Length")
 
 
 class Source(Protocol):
@@ -157,7 +135,7 @@ class Downloads:
         start, end = wanted or (0, size)
         headers = [
             (b"content-type", b"application/octet-stream"),
-            (_CONTENT_LENGTH, str(end - start).encode()),
+            (CONTENT_LENGTH, str(end - start).encode()),
             (b"content-disposition", f"attachment; filename*=UTF-8''{quote(name, safe='')}".encode()),
             (b"accept-ranges", b"bytes"),
             (b"etag", etag.encode()),
