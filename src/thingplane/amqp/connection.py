@@ -80,6 +80,7 @@ class ServerConnection:
         "_sessions",
         "_sign_in_deadline",
         "_state",
+        "_ticked_at",
         "_undecided",
         "_written",
         "capabilities",
@@ -108,6 +109,7 @@ class ServerConnection:
         self._heartbeat = capabilities.heartbeat
         self._received_at = now
         self._sent_at = now
+        self._ticked_at = now
         self._written = False  # something was sent since the last tick
         self._sign_in_deadline: float | None = now + capabilities.sign_in_timeout
         self._attach_deadline: float | None = None
@@ -430,10 +432,12 @@ class ServerConnection:
             self._attach_deadline = now + self.capabilities.attach_timeout
 
     def _beat(self, now: float) -> None:
-        if self._written or self.output:
+        if self._written:
             self._written = False
-            self._sent_at = now
-        elif self._state is _State.OPEN and now + _TICK - self._sent_at > self._heartbeat:
+            # It may have been right after the tick before.
+            self._sent_at = self._ticked_at
+        self._ticked_at = now
+        if self._state is _State.OPEN and not self.output and now + _TICK - self._sent_at > self._heartbeat:
             self.send(EMPTY_FRAME)
 
     def _give_up(self, fault: ConnectionFault, now: float) -> list[Event]:

@@ -53,6 +53,7 @@ class ServerConnection:
         "_serial",
         "_state",
         "_subscription",
+        "_ticked_at",
         "_unsettled",
         "_written",
         "closed",
@@ -82,6 +83,7 @@ class ServerConnection:
         self._beat_expected = 0.0  # and of the client
         self._received_at = now
         self._sent_at = now
+        self._ticked_at = now
         self._written = False
         self._deadline: float | None = now + capabilities.sign_in_timeout
 
@@ -294,12 +296,17 @@ class ServerConnection:
             if self._beat_expected and now - self._received_at >= 2 * self._beat_expected + _TICK:
                 return [self._fail("no heart-beat in time")]
             self._forget_late(now)
-            if self._written or self._output:
-                self._written = False
-                self._sent_at = now
-            elif self._beat and now + _TICK - self._sent_at > self._beat:
-                self._output.append(b"\n")
+            self._sign_of_life(now)
         return []
+
+    def _sign_of_life(self, now: float) -> None:
+        if self._written:
+            self._written = False
+            # It may have been right after the tick before.
+            self._sent_at = self._ticked_at
+        self._ticked_at = now
+        if self._beat and not self._output and now + _TICK - self._sent_at > self._beat:
+            self._output.append(b"\n")
 
     def _forget_late(self, now: float) -> None:
         if not self._unsettled:
