@@ -160,6 +160,7 @@ class Platform:
                 **self.health.routes(),
                 SCRIPT_DOWNLOADS: self.script_downloads,
                 BLOB_DOWNLOADS: self.downloads,
+                **self.device_http.routes(),
                 OBJECTS: objects,
                 OBJECTS + "/": objects,
             },
