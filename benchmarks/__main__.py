@@ -12,6 +12,7 @@ from benchmarks.api import api
 from benchmarks.connections import connections
 from benchmarks.figures import COLUMNS, Figure
 from benchmarks.fleet import large
+from benchmarks.gateway import gateway
 from benchmarks.history import history
 from benchmarks.looping import looping
 from benchmarks.node import BenchmarkError, Fleet, prepare_fleet
@@ -27,6 +28,7 @@ DEVICES: Final = 10_000
 
 BENCHMARKS: Final[dict[str, Callable[[Fleet, int], Iterator[Figure]]]] = {
     "posts": posts,
+    "gateway": gateway,
     "latency": latency,
     "connections": connections,
     "api": api,

@@ -65,12 +65,13 @@ class Fleet(NamedTuple):
 
 
 @contextmanager
-def run_node(folder: Path, database_url: str = "") -> Iterator[Node]:
+def run_node(folder: Path, database_url: str = "", **settings: object) -> Iterator[Node]:
     """Run a node on a data directory, with settings as they come, except for the quota.
 
     Args:
         folder: the data directory.
         database_url: of a PostgreSQL; empty: the embedded default.
+        settings: further ones, by name.
     """
     environment = {
         **os.environ,
@@ -79,6 +80,7 @@ def run_node(folder: Path, database_url: str = "") -> Iterator[Node]:
         "THINGPLANE_QUOTA": "unlimited",
         "THINGPLANE_LOG_LEVEL": "warning",
         **{f"THINGPLANE_{name.upper()}_PORT": "0" for name in _PORTS},
+        **{f"THINGPLANE_{name.upper()}": str(value) for name, value in settings.items()},
     }
     file = folder / "ready.json"
     start = time.perf_counter()

@@ -36,7 +36,7 @@ class LoadDevice(asyncio.Protocol):
         self._expect_reply = expect_reply
         self._latencies = latencies
         self._reader = wire.Reader()
-        self._topic = f"/sys/{identity.product_key}/{identity.device_name}/thing/event/property/post".encode()
+        self._topics = [_post_topic(identity)]
         self._transport: asyncio.Transport | None = None
         self._number = 0
         self._acknowledged = 0
@@ -81,13 +81,27 @@ class LoadDevice(asyncio.Protocol):
         number, now = self._number, int(time.time() * 1000)
         body = _BODY % (number, 10 + number % 40, number % 10, now, number % 100, now, number % 2, now)
         self._due.append(due)
-        self._transport.write(wire.publish(self._topic, body, (number - 1) % 65535 + 1))
+        topics = self._topics
+        self._transport.write(wire.publish(topics[number % len(topics)], body, (number - 1) % 65535 + 1))
+
+    def speak_for(self, subs: Sequence[Identity]) -> None:
+        """Post for these sub-devices in turn from now on, as their gateway."""
+        self._topics = [_post_topic(sub) for sub in subs]
+
+    def write(self, data: bytes) -> None:
+        """Send a packet as it is."""
+        if self._transport is not None:
+            self._transport.write(data)
 
     def close(self) -> None:
         """Close the connection."""
         if self._transport is not None:
             self._transport.write(wire.DISCONNECT)
             self._transport.close()
+
+
+def _post_topic(identity: Identity) -> bytes:
+    return f"/sys/{identity.product_key}/{identity.device_name}/thing/event/property/post".encode()
 
 
 class Load:
