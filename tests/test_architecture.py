@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "storage": BASE,
     "forwarding": {"storage", *BASE},
     "scripts": BASE,
-    "outbound": set(),
+    "outbound": BASE,
     "simulator": set(),
     "observability": set(),
     "gateway": {"mqtt", "alink", "bus", "storage", "devices", "products", "topics", *BASE},

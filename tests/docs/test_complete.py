@@ -13,6 +13,7 @@ from thingplane.cli import app
 from thingplane.gateway.metrics import HELP as GATEWAY_HELP
 from thingplane.settings import ENVIRONMENT_PREFIX, Settings, load_settings
 from thingplane.storage.timeseries.retention import HELP as HISTORY_HELP
+from thingplane.subscriptions.metrics import HELP as SUBSCRIPTIONS_HELP
 
 ROOT = Path(__file__).parents[2]
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
@@ -49,9 +50,9 @@ def test_commands_are_documented() -> None:
     assert set(found) <= set(headings)
 
 
-@pytest.mark.parametrize("name", [*GATEWAY_HELP, *HISTORY_HELP])
+@pytest.mark.parametrize("name", [*GATEWAY_HELP, *HISTORY_HELP, *SUBSCRIPTIONS_HELP])
 def test_metric_is_documented(name: str) -> None:
-    assert re.search(rf"^\| `thingplane_{name}(\{{reason\}})?` \|", OPERATING, re.MULTILINE)
+    assert re.search(rf"^\| `thingplane_{name}(\{{\w+\}})?` \|", OPERATING, re.MULTILINE)
 
 
 def codes_in_log_lines() -> set[int]:
