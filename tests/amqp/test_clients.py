@@ -3,8 +3,6 @@
 import pytest
 
 from tests.amqp.wire import (
-    AMQP_HEADER,
-    SASL_HEADER,
     Client,
     D,
     Sent,
@@ -35,6 +33,7 @@ from thingplane.amqp.codec.encode import (
     ushort,
 )
 from thingplane.amqp.codec.outbound import frame
+from thingplane.amqp.numbers import AMQP_HEADER, SASL_HEADER
 
 OUTCOMES = symbols(["amqp:accepted:list", "amqp:rejected:list", "amqp:released:list", "amqp:modified:list"])
 
@@ -79,7 +78,7 @@ def test_qpid_jms_attaches_on_its_second_session_and_drains() -> None:
     (drained,) = client.output()
     assert (drained.channel, drained.fields[5:7]) == (1, [1000, 0])
     client.send(frame(1, composite(D.DETACH, [uint(0), TRUE])), ending(1), ending(0), closing())
-    assert client.server.closed
+    assert client.is_closed()
 
 
 def test_amqpnetlite_takes_small_frames_and_names_no_source() -> None:

@@ -2,9 +2,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.amqp.wire import (
-    AMQP_HEADER,
-    NULL,
-    SASL_HEADER,
     D,
     attach,
     begin,
@@ -27,8 +24,9 @@ from thingplane.amqp import (
     Settled,
     SignIn,
 )
-from thingplane.amqp.codec.encode import composite, ubyte, uint
+from thingplane.amqp.codec.encode import NULL, composite, ubyte, uint
 from thingplane.amqp.codec.outbound import frame
+from thingplane.amqp.numbers import AMQP_HEADER, SASL_HEADER
 
 small = st.integers(0, 3)
 modes = st.sampled_from([(NULL, NULL), (ubyte(1), ubyte(1))])

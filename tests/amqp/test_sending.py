@@ -326,3 +326,15 @@ def test_output_is_given_once() -> None:
     client.link.send(b"x", None)
     assert len(read_output(client.server.data_to_send())) == 1
     assert client.server.data_to_send() == b""
+
+
+def test_nothing_follows_a_close() -> None:
+    client = attached()
+    send(client, "a", "b")
+    link = client.link
+    client.send(flow(9, drain=True))
+    client.server.close(Condition.CONNECTION_FORCED, "bye", 0.0)
+    link.confirm([0, 1], Descriptor.ACCEPTED)
+    link.drained()
+    assert link.capacity() == 0
+    assert [frame.name for frame in client.output()] == ["close"]

@@ -169,7 +169,7 @@ def test_the_end_of_a_session_takes_its_link_along() -> None:
 def test_close_is_answered_and_the_end() -> None:
     client = attached()
     assert [sent.name for sent in client.send(closing())] == ["close"]
-    assert client.server.closed
+    assert client.is_closed()
     assert client.events == [ConnectionClosed("", by_peer=True)]
     assert client.send(opening()) == []
 
@@ -183,7 +183,7 @@ def test_the_reason_of_a_close_is_reported() -> None:
 def test_a_client_may_close_instead_of_opening() -> None:
     client = signed_in()
     assert [sent.name for sent in client.send(closing())] == ["open", "close"]
-    assert client.server.closed
+    assert client.is_closed()
 
 
 def test_performatives_may_be_named_by_symbols() -> None:
@@ -197,9 +197,9 @@ def test_the_server_closes_with_a_reason_and_waits_for_the_answer() -> None:
     client.server.close(Condition.CONNECTION_FORCED, "bye", 0.0)
     (close,) = client.output()
     assert (close.name, close.error) == ("close", Condition.CONNECTION_FORCED)
-    assert not client.server.closed
+    assert not client.is_closed()
     assert client.send(flow(), closing()) == []
-    assert client.server.closed
+    assert client.is_closed()
     assert client.events == []
 
 
@@ -207,9 +207,9 @@ def test_a_client_that_does_not_answer_a_close_is_not_waited_for() -> None:
     client = attached()
     client.server.close(Condition.CONNECTION_FORCED, "bye", 0.0)
     client.tick(1.0)
-    assert not client.server.closed
+    assert not client.is_closed()
     client.tick(2.0)
-    assert client.server.closed
+    assert client.is_closed()
 
 
 END_FAULTS = [
@@ -291,7 +291,7 @@ def test_a_broken_connection_is_closed(data: bytes, condition: Condition) -> Non
     assert not event.by_peer
     assert client.send(b"\xff" * 20) == []
     client.tick(2.0)
-    assert client.server.closed
+    assert client.is_closed()
     assert len(client.events) == 1
 
 

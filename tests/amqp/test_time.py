@@ -91,7 +91,7 @@ def test_a_link_that_was_detached_has_to_be_attached_again() -> None:
     client.tick(101.0)
     client.send(attach(), flow())
     client.tick(116.0)
-    assert not client.server.closed
+    assert not client.is_closed()
     client.send(detach())
     client.tick(117.0)
     assert client.tick(132.0)[-1].name == "close"
@@ -101,7 +101,7 @@ def test_time_changes_nothing_after_the_end() -> None:
     client = attached()
     client.server.close(Condition.CONNECTION_FORCED, "bye", 0.0)
     client.tick(5.0)
-    assert client.server.closed
+    assert client.is_closed()
     client.server.data_to_send()
     assert client.tick(1000.0) == []
     client.server.close(Condition.CONNECTION_FORCED, "again", 0.0)

@@ -181,6 +181,9 @@ class Client:
         events, self.events = self.events, []
         return events
 
+    def is_closed(self) -> bool:
+        return self.server.closed
+
     @property
     def link(self) -> SenderLink:
         assert self.server.link is not None

@@ -178,7 +178,7 @@ class SenderLink:
 
     def drained(self) -> None:
         """Say that there is nothing more to send now: the credit of a client that drains the link is used up."""
-        if self.drain:
+        if self.drain and self.attached:
             self._delivery_count = self._delivery_count + self._credit & SERIAL_MASK
             self._credit = 0
             self.drain = False
@@ -227,6 +227,8 @@ class SenderLink:
 
     def confirm(self, numbers: list[int], state: int) -> None:
         """Settle deliveries that the client has decided on and waits for; the state is the client's."""
+        if not self.attached:
+            return
         run: list[int] = []
         for number in numbers:
             if self._unsettled.pop(number, self) is self:
