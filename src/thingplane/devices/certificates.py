@@ -74,7 +74,7 @@ class DeviceCertificates:
             max_authorities: most authorities of an instance.
             poll_interval_s: seconds after which changes by other processes are noticed.
         """
-        self.authorities: list[Authority] = []
+        self.authorities: Sequence[Authority] = ()
         """All of them, of all instances, oldest first."""
         self.on_change: list[Callable[[], None]] = []
         """Called when authorities or certificates have changed."""
@@ -243,7 +243,13 @@ class DeviceCertificates:
             await self._revision.increase(connection)
         return revoked
 
-    async def list(self, device: Device) -> list[Binding]:
+    async def count(self, authority: Authority) -> int:
+        """Return how many certificates of an authority count."""
+        query = select(func.count()).where(device_certificates.c.authority_id == authority.id)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar_one()
+
+    async def list(self, device: Device) -> Sequence[Binding]:
         """Return the certificates of a device, oldest first."""
         query = (
             select(device_certificates.c.serial, device_authorities.c.fingerprint, device_certificates.c.created_at)

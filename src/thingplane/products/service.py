@@ -17,6 +17,8 @@ from thingplane.products.rows import first, locked, to_product
 from thingplane.products.tables import product_tags, products
 from thingplane.products.tags import ProductTags
 from thingplane.storage.database import Database
+from thingplane.storage.polling import Poller
+from thingplane.storage.revisions import Revision
 
 __all__ = ["NewProduct", "Product", "ProductChanged", "ProductDeleted", "ProductService"]
 
@@ -49,7 +51,15 @@ class ProductService:
     there is none.
     """
 
-    def __init__(self, database: Database, clock: Clock, bus: Bus, *, max_products: int = MAX_PRODUCTS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        bus: Bus,
+        *,
+        max_products: int = MAX_PRODUCTS,
+        poll_interval_s: float = 2.0,
+    ) -> None:
         """Start with an empty cache.
 
         Args:
@@ -57,6 +67,7 @@ class ProductService:
             clock: tells creation times.
             bus: carries ``ProductChanged`` and ``ProductDeleted``, and brings those of other nodes.
             max_products: most products an instance may hold.
+            poll_interval_s: seconds after which changes by other processes are noticed.
         """
         self._database = database
         self._clock = clock
@@ -69,8 +80,26 @@ class ProductService:
         self.count_devices: CountDevices = _no_devices
         self.category_name: CategoryName = _no_category
         self.tags = ProductTags(database)
+        self._revision = Revision(database, "products")
+        self._poller = Poller("products", self._revision, self._forget_all, poll_interval_s)
         bus.subscribe(ProductChanged, self._forget)
         bus.subscribe(ProductDeleted, self._forget)
+
+    async def start(self) -> None:
+        """Notice from now on what other processes change."""
+        await self._poller.start()
+
+    async def close(self) -> None:
+        """Notice nothing any more."""
+        await self._poller.stop()
+
+    async def refresh(self) -> None:
+        """Notice now."""
+        await self._poller.refresh()
+
+    async def _forget_all(self) -> None:
+        self._invalidations += 1
+        self._by_key.clear()
 
     def _forget(self, event: ProductChanged | ProductDeleted) -> None:
         self._invalidations += 1
@@ -207,12 +236,17 @@ class ProductService:
         await self._update(product, {"filter_by_timestamp": by_timestamp, "filter_by_value": by_value})
 
     async def set_dynamic_register(self, product: Product, enabled: bool) -> None:
-        """Allow or forbid devices to fetch their secret with the product's."""
-        await self._update(product, {"dynamic_register": enabled})
+        """Allow or forbid devices to register themselves with the product's secret.
 
-    async def _update(self, product: Product, values: dict[str, Any]) -> None:
+        The command line does it from another process: nodes notice within seconds.
+        """
+        await self._update(product, {"dynamic_register": enabled}, told=True)
+
+    async def _update(self, product: Product, values: dict[str, Any], *, told: bool = False) -> None:
         async with self._database.write() as connection:
             result = await connection.execute(update(products).where(products.c.id == product.id).values(values))
+            if told:
+                await self._revision.increase(connection)
         if result.rowcount == 0:
             raise errors.NOT_EXISTED_PRODUCT()
         self._bus.publish(ProductChanged(product.id, product.product_key))

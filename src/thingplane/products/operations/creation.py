@@ -27,9 +27,9 @@ class CreateProductRequest(Request):
     ] = "WIFI"
     JoinPermissionId: Annotated[str | None, Field(doc="For LORA, which is not offered.")] = None
     ResourceGroupId: Annotated[str | None, Field(min_length=1, max_length=64)] = None
-    AuthType: Annotated[
-        str, Field(choices=("secret", "id2", "x509"), doc="secret or x509; id2 is not offered.")
-    ] = "secret"
+    AuthType: Annotated[str, Field(choices=("secret", "id2", "x509"), doc="secret or x509; id2 is not offered.")] = (
+        "secret"
+    )
     CategoryKey: Annotated[
         str | None,
         Field(
