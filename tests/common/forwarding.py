@@ -7,11 +7,12 @@ from pathlib import Path
 from thingplane.clock import Clock
 from thingplane.forwarding.embedded import EmbeddedLog
 from thingplane.forwarding.limits import Limits
+from thingplane.forwarding.log import ForwardingLog
 from thingplane.forwarding.message import Kind, Source
 from thingplane.forwarding.postgres import PostgresLog
 from thingplane.forwarding.service import Forwarder
 from thingplane.storage.database import Database
-from thingplane.storage.timeseries import GroupCommit
+from thingplane.storage.timeseries import GroupCommit, TimeSeries
 from thingplane.storage.timeseries.embedded import EmbeddedTimeSeries
 from thingplane.storage.timeseries.postgres import PostgresTimeSeries
 
@@ -36,19 +37,23 @@ class AllTo:
         return self.members
 
 
+def open_log(
+    folder: Path, clock: Clock, database: Database, limits: Limits | None = None
+) -> tuple[TimeSeries, ForwardingLog]:
+    """Return a history that goes with a metadata database, to be opened, and the log that shares its commits."""
+    if database.is_sqlite:
+        log = EmbeddedLog(clock, limits)
+        return EmbeddedTimeSeries(folder, clock, companion=log), log
+    rows = PostgresLog(database.url, clock, limits)
+    return PostgresTimeSeries(database.url, clock, rows), rows
+
+
 @asynccontextmanager
 async def forwarding(
     folder: Path, clock: Clock, database: Database, limits: Limits | None = None
 ) -> AsyncIterator[Forwarder]:
     """Give a started forwarder over the log that goes with the database; both can be opened again."""
-    log: EmbeddedLog | PostgresLog
-    series: EmbeddedTimeSeries | PostgresTimeSeries
-    if database.is_sqlite:
-        log = EmbeddedLog(clock, limits)
-        series = EmbeddedTimeSeries(folder / "history", clock, companion=log)
-    else:
-        log = PostgresLog(database.url, clock, limits)
-        series = PostgresTimeSeries(database.url, clock, log)
+    series, log = open_log(folder / "history", clock, database, limits)
     await series.open()
     forwarder = Forwarder(log, GroupCommit(series), clock, database)
     await forwarder.start()

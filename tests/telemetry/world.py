@@ -12,21 +12,22 @@ import pytest
 
 from tests.common.api import Api
 from tests.common.clock import FakeClock
+from tests.common.forwarding import open_log
 from thingplane.alink import HandlerTable, Uplink, read_request
 from thingplane.bus import DeviceOfflineError, DownlinkMessage, LocalBus, RequestTimeoutError
 from thingplane.cloud import Services
 from thingplane.cloud.registry import discover
 from thingplane.devices.service import Device, DeviceService
+from thingplane.forwarding.log import ForwardingLog
+from thingplane.forwarding.service import Forwarder
 from thingplane.messaging.service import MessagingService
 from thingplane.parsing.service import ParsingService
 from thingplane.products.service import NewProduct, Product, ProductService
 from thingplane.scripts.pool import ScriptPool
 from thingplane.storage.database import Database
 from thingplane.storage.timeseries import GroupCommit, TimeSeries
-from thingplane.storage.timeseries.embedded.store import EmbeddedTimeSeries
-from thingplane.storage.timeseries.postgres.store import PostgresTimeSeries
 from thingplane.telemetry.device import handlers
-from thingplane.telemetry.service import SubDevices, TelemetryService
+from thingplane.telemetry.service import Outgoing, SubDevices, TelemetryService
 from thingplane.things import store
 from thingplane.things.model.types import (
     AccessMode,
@@ -157,7 +158,7 @@ class FakeDownlink:
 class World:
     """The services, and what a device and a back end do to them."""
 
-    def __init__(self, database: Database, series: TimeSeries, clock: FakeClock) -> None:
+    def __init__(self, database: Database, series: TimeSeries, log: ForwardingLog, clock: FakeClock) -> None:
         self.database = database
         self.series = series
         self.clock = clock
@@ -169,12 +170,14 @@ class World:
         self.devices = DeviceService(database, clock, self.bus, self.products)
         self.models = ThingModelService(database, clock, self.products, self.bus)
         self.topology = TopologyService(database, clock, self.bus, self.devices)
+        self.forwarder = Forwarder(log, self.commits, clock, database)
         self.telemetry = TelemetryService(
             series,
             self.commits,
             self.models,
             clock,
             self.bus,
+            outgoing=Outgoing(self.forwarder, self.products, clock, self.bus),
             find_sub_device=SubDevices(self.devices, self.topology).find,
         )
         self.scripts = ScriptPool(2, shutil.which("php") or "")
@@ -198,6 +201,7 @@ class World:
         self.device: Device
 
     async def start(self) -> None:
+        await self.forwarder.start()
         await self.devices.start()
         self.product = await self.add_product("Lamp")
         self.device = await self.devices.register(self.product, "lamp1")
@@ -268,10 +272,9 @@ class World:
 @asynccontextmanager
 async def world(database: Database, clock: FakeClock, folder: Path) -> AsyncIterator[World]:
     """Open a world over the database and the history that belongs to it."""
-    series: TimeSeries
-    series = EmbeddedTimeSeries(folder, clock) if database.is_sqlite else PostgresTimeSeries(database.url, clock)
+    series, log = open_log(folder, clock, database)
     await series.open()
-    built = World(database, series, clock)
+    built = World(database, series, log, clock)
     try:
         await built.start()
         yield built
@@ -279,4 +282,6 @@ async def world(database: Database, clock: FakeClock, folder: Path) -> AsyncIter
         await built.scripts.close()
         await built.telemetry.close()
         await built.devices.close()
+        await built.forwarder.close()
         await series.close()
+        await log.close()

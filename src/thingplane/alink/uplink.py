@@ -59,6 +59,8 @@ class Uplink(msgspec.Struct, eq=False, gc=False):
     """Whether a coroutine still handles it; for the transport."""
     properties: dict[str, object] | None = None
     """MQTT 5 properties of the publish, named as in ``bus.DownlinkMessage``, with ``expiry`` in seconds; None without."""
+    message_id: int = 0
+    """Of the first message that left the platform because of it; 0: none did."""
 
     def __repr__(self) -> str:
         # Payloads are nobody's business in logs and tracebacks.

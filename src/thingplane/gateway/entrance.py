@@ -106,7 +106,9 @@ class Entrance:
         if refusal == ReasonCode.UNSPECIFIED_ERROR:
             refusal = ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
         replies = [reply for uplink in visit.turn for reply in uplink.replies]
-        return Outcome(refusal, replies, ids.message_id())
+        # The one that subscribers see, if there are any.
+        message_id = next((uplink.message_id for uplink in visit.turn if uplink.message_id), 0)
+        return Outcome(refusal, replies, message_id or ids.message_id())
 
     async def _stored(self, visit: _Visit) -> BaseException | None:
         if any(uplink.waiting for uplink in visit.turn):

@@ -145,7 +145,11 @@ class Commands:
         if not sent:
             active = device.activated_at is not None
             code, message = (OFFLINE_CODE, "device offline") if active else (INACTIVE_CODE, "device not activated")
-            self._telemetry.calls.finish(call, _platform_reply(call, code, message))
+            reply = _platform_reply(call, code, message)
+            self._telemetry.calls.finish(call, reply)
+            pending = self._telemetry.forward_reply(device, call, reply)
+            if pending is not None:
+                await pending
         return sent
 
     def _check_online(self, device: Device) -> None:

@@ -6,6 +6,7 @@ import msgspec
 import structlog
 
 from thingplane.alink import Code, HandlerTable, Identity, Uplink, read_request
+from thingplane.device_logs.service import DeviceLogs
 from thingplane.parsing.errors import ParsingError
 from thingplane.parsing.service import ParsingService
 from thingplane.scripts.outcome import Fault
@@ -30,14 +31,18 @@ _read = msgspec.json.Decoder(_Message).decode
 class RawMessages:
     """Hands what scripts make of bytes to whoever handles the Alink message, and its replies back to the script."""
 
-    def __init__(self, parsing: ParsingService, table: HandlerTable, telemetry: TelemetryService) -> None:
+    def __init__(
+        self, parsing: ParsingService, table: HandlerTable, telemetry: TelemetryService, logs: DeviceLogs
+    ) -> None:
         """Take what is needed.
 
         Args:
             parsing: runs scripts.
             table: the handlers of Alink messages.
             telemetry: takes replies to what devices were asked to do.
+            logs: learn of messages that cannot be parsed.
         """
+        self._logs = logs
         self._parsing = parsing
         self._table = table
         self._telemetry = telemetry
@@ -45,13 +50,13 @@ class RawMessages:
     async def receive(self, uplink: Uplink) -> None:
         """Handle ``thing/model/up_raw`` and ``thing/model/down_raw_reply``.
 
-        A message that its product's script cannot parse is lost, and logged with the device; the script alone would
+        A message that its product's script cannot parse is lost, and in the device's log; the script alone would
         know how to tell the device.
         """
         try:
             text = await self._parsing.decode(uplink.device.product_id, uplink.payload)
         except ParsingError as error:
-            _failed(uplink, error.code, error.reason)
+            self._failed(uplink, error.code, error.reason)
             return
         try:
             message = _read(text)
@@ -64,14 +69,14 @@ class RawMessages:
             if pending is not None:
                 await pending
         else:
-            _failed(uplink, METHOD_MISSING, "the script returned neither a method nor an id with a code")
+            self._failed(uplink, METHOD_MISSING, "the script returned neither a method nor an id with a code")
 
     async def _request(self, uplink: Uplink, method: str, text: bytes) -> None:
         suffix = method.replace(".", "/")
         route = self._table.find(suffix)
         request = _parsed(uplink, f"{_system(uplink.device)}/{suffix}", text)
         if route is None or not route.is_request:
-            _failed(uplink, Code.NOT_DEFINED, f"there is no Alink method {method[:128]}")
+            self._failed(uplink, Code.NOT_DEFINED, f"there is no Alink method {method[:128]}")
             # Only its id and sys.ack matter.
             read_request(request, b'""')
             request.replies.clear()
@@ -82,6 +87,7 @@ class RawMessages:
                 pending = route.handler(request)
                 if pending is not None:
                     await pending
+        uplink.message_id = request.message_id
         for _, reply in request.replies:
             await self._reply(uplink, reply)
 
@@ -93,9 +99,23 @@ class RawMessages:
                 # Its way to say that these devices want no replies.
                 _log.debug("a script made no reply", code=error.code, device=uplink.device.name)
             else:
-                _failed(uplink, error.code, error.reason, reply=reply[:LOGGED_BYTES].decode(errors="replace"))
+                self._failed(uplink, error.code, error.reason, reply=reply[:LOGGED_BYTES].decode(errors="replace"))
             return
         uplink.replies.append((f"{_system(uplink.device)}/thing/model/up_raw_reply", payload))
+
+    def _failed(self, uplink: Uplink, code: int, reason: str, **details: str) -> None:
+        raw = uplink.payload[:LOGGED_BYTES].hex()
+        self._logs.note(uplink.device.id, "script", code, f"{reason}; topic {uplink.topic}, bytes 0x{raw}")
+        _log.warning(
+            "a message in the product's own format could not be parsed",
+            code=int(code),
+            reason=reason,
+            product_key=uplink.device.product_key,
+            device_name=uplink.device.name,
+            topic=uplink.topic,
+            raw=raw,
+            **details,
+        )
 
 
 def _parsed(uplink: Uplink, topic: str, text: bytes) -> Uplink:
@@ -104,16 +124,3 @@ def _parsed(uplink: Uplink, topic: str, text: bytes) -> Uplink:
 
 def _system(device: Identity) -> str:
     return f"/sys/{device.product_key}/{device.name}"
-
-
-def _failed(uplink: Uplink, code: int, reason: str, **details: str) -> None:
-    _log.warning(
-        "a message in the product's own format could not be parsed",
-        code=int(code),
-        reason=reason,
-        product_key=uplink.device.product_key,
-        device_name=uplink.device.name,
-        topic=uplink.topic,
-        raw=uplink.payload[:LOGGED_BYTES].hex(),
-        **details,
-    )

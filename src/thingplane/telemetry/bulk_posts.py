@@ -1,11 +1,12 @@
 """Posts of many samples at once: what their params say, and whether the thing model knows it."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from thingplane.storage.timeseries import Kind
-from thingplane.telemetry.posts import UNREADABLE, decode_object, event_point, kept, read_event
+from thingplane.telemetry.posts import UNREADABLE, EventPost, decode_object, event_point, kept, read_event
 from thingplane.things.model.checks import CheckLevel, Failure
 from thingplane.things.service import CompiledModel
 
@@ -107,6 +108,17 @@ def read_pack(params: bytes) -> tuple[Samples, list[tuple[Owner | None, Samples]
     return _samples(pack), [(part.identity, _samples(part)) for part in pack.subDevices]
 
 
+class PropertyPost(NamedTuple):
+    """A set of properties that was posted together."""
+
+    params: bytes
+    """As posted: values or value/time pairs by identifier."""
+    values: Mapping[str, Any]
+    """The same, decoded."""
+    failures: Mapping[str, Failure]
+    """Why the model refuses some of them."""
+
+
 class Checked(msgspec.Struct):
     """What becomes of the samples of one device."""
 
@@ -118,6 +130,10 @@ class Checked(msgspec.Struct):
     """Posts of properties, and those of their identifiers that no model has verified."""
     unverified_events: list[tuple[str, bytes, int]] = []
     """Identifier, output and time of events that no model has verified."""
+    posts: list[PropertyPost] = []
+    """All sets of properties, in order."""
+    events: list[tuple[str, EventPost]] = []
+    """All events by identifier, in order."""
 
 
 def check(
@@ -154,6 +170,7 @@ def _check_properties(model: CompiledModel, params: bytes, received: int, checke
     values = decode_object(params)
     failures = model.properties.check_post(values, received) or {}
     checked.failures.update(failures)
+    checked.posts.append(PropertyPost(params, values, failures))
     unverified = list(values if model.level is CheckLevel.NONE else failures)
     if len(unverified) < len(values):
         kind = Kind.PROPERTY_HISTORY if history else Kind.PROPERTY
@@ -166,6 +183,7 @@ def _check_event(
     model: CompiledModel, identifier: str, params: bytes, received: int, checked: Checked, *, history: bool
 ) -> None:
     post = read_event(model, identifier, params, received)
+    checked.events.append((identifier, post))
     if post.refusal is not None:
         checked.failures[identifier] = post.refusal
     elif post.failures is not None:

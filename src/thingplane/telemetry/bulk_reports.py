@@ -20,6 +20,7 @@ from thingplane.telemetry.bulk_posts import (
     read_pack,
 )
 from thingplane.telemetry.originals import Originals
+from thingplane.telemetry.outgoing import Outgoing
 from thingplane.telemetry.posts import reasons
 from thingplane.telemetry.reports import Reports
 from thingplane.telemetry.snapshots import Snapshots
@@ -53,13 +54,14 @@ async def no_sub_devices(_gateway: Identity, _product_key: str, _name: str) -> I
 class BulkReports:
     """Stores samples of devices, and of the sub-devices of gateways."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - each is of a type of its own
         self,
         series: TimeSeries,
         reports: Reports,
         snapshots: Snapshots,
         originals: Originals,
         find_sub_device: FindSubDevice,
+        outgoing: Outgoing | None = None,
     ) -> None:
         """Take what the handlers need.
 
@@ -69,7 +71,9 @@ class BulkReports:
             snapshots: last values to keep up to date.
             originals: takes what the models do not verify.
             find_sub_device: finds the sub-devices that a gateway posts for.
+            outgoing: forwards reports; None: nobody gets them.
         """
+        self._outgoing = outgoing
         self._series = series
         self._reports = reports
         self._snapshots = snapshots
@@ -83,11 +87,14 @@ class BulkReports:
         """
         try:
             samples = read_batch(uplink.params)
-            checked = check(await self._model(uplink.device), samples, uplink.received)
+            model = await self._model(uplink.device)
+            checked = check(model, samples, uplink.received)
         except RefusedPostError as error:
             _refuse(uplink, error.failure)
             return
         self._store(uplink.device, uplink.received, checked)
+        if self._outgoing is not None:
+            self._outgoing.batch(uplink, checked, model)
         uplink.reply(data=reasons(checked.failures))
 
     async def history_post(self, uplink: Uplink) -> None:
@@ -101,16 +108,19 @@ class BulkReports:
             entries = [
                 (await self._owner(uplink.device, owner), samples) for owner, samples in read_history(uplink.params)
             ]
+            models = [await self._model(device) for device, _ in entries]
             checked = [
-                (device, check(await self._model(device), samples, uplink.received, history=True))
-                for device, samples in entries
+                (device, model, check(model, samples, uplink.received, history=True))
+                for (device, samples), model in zip(entries, models, strict=True)
             ]
         except RefusedPostError as error:
             _refuse(uplink, error.failure)
             return
         failures: dict[str, Failure] = {}
-        for device, part in checked:
+        for device, model, part in checked:
             self._store(device, uplink.received, part)
+            if self._outgoing is not None:
+                self._outgoing.history(uplink, device, part, model)
             failures |= part.failures
         uplink.reply(data=reasons(failures))
 
@@ -120,15 +130,17 @@ class BulkReports:
         Whatever fails, fails the whole post.
         """
         try:
-            parts = [
-                (device, await self._check_strictly(device, samples, uplink.received))
-                for device, samples in await self._pack(uplink)
-            ]
+            parts = []
+            for device, samples in await self._pack(uplink):
+                model = await self._model(device)
+                parts.append((device, model, _check_strictly(model, samples, uplink.received)))
         except RefusedPostError as error:
             _refuse(uplink, error.failure)
             return
-        for device, part in parts:
+        for device, model, part in parts:
             self._store(device, uplink.received, part)
+            if self._outgoing is not None:
+                self._outgoing.pack(uplink, device, part, model)
         uplink.reply()
 
     async def _pack(self, uplink: Uplink) -> list[tuple[Identity, Samples]]:
@@ -142,12 +154,6 @@ class BulkReports:
             (uplink.device, own),
             *[(await self._owner(uplink.device, owner), samples) for owner, samples in others],
         ]
-
-    async def _check_strictly(self, device: Identity, samples: Samples, received: int) -> Checked:
-        checked = check(await self._model(device), samples, received, max_events=MAX_PACK_EVENTS)
-        if checked.failures:
-            raise RefusedPostError(next(iter(checked.failures.values())))
-        return checked
 
     async def _owner(self, device: Identity, owner: Owner | None) -> Identity:
         """Return the device that samples belong to."""
@@ -163,6 +169,8 @@ class BulkReports:
 
     async def _model(self, device: Identity) -> CompiledModel:
         try:
+            if self._outgoing is not None:
+                await self._outgoing.prepare(device)
             return await self._reports.published(device.product_id)
         except BusinessError as error:
             _log.info("a report of a device has no product", device=device.name, code=error.code)
@@ -178,6 +186,13 @@ class BulkReports:
             self._originals.properties(device.id, received, params, identifiers)
         for identifier, output, time in checked.unverified_events:
             self._originals.event(device.id, received, identifier, output, time)
+
+
+def _check_strictly(model: CompiledModel, samples: Samples, received: int) -> Checked:
+    checked = check(model, samples, received, max_events=MAX_PACK_EVENTS)
+    if checked.failures:
+        raise RefusedPostError(next(iter(checked.failures.values())))
+    return checked
 
 
 def _refuse(uplink: Uplink, failure: Failure) -> None:

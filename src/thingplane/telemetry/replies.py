@@ -1,14 +1,14 @@
 """Replies of devices to what they were asked asynchronously: setting properties and calling services."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
 import structlog
 
-from thingplane.alink import Uplink
+from thingplane.alink import Identity, Uplink
 from thingplane.storage.timeseries import GroupCommit
-from thingplane.telemetry.calls import SET, CallLog
+from thingplane.telemetry.calls import SET, Call, CallLog
 
 _log = structlog.get_logger(__name__)
 
@@ -19,16 +19,27 @@ _MAX_DIGITS: Final = 20
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
+def _nobody(_device: Identity, _call: Call, _reply: bytes, _uplink: Uplink | None) -> None:
+    """Forward replies to nobody."""
+
+
 class Replies:
     """Handlers of the topics on which devices reply."""
 
-    def __init__(self, calls: CallLog, commits: GroupCommit) -> None:
+    def __init__(
+        self,
+        calls: CallLog,
+        commits: GroupCommit,
+        forward: Callable[[Identity, Call, bytes, Uplink | None], Awaitable[None] | None] = _nobody,
+    ) -> None:
         """Take what the handlers need.
 
         Args:
             calls: the calls that wait for these replies.
             commits: tells when a call is durable.
+            forward: takes each reply with its call.
         """
+        self._forward = forward
         self._calls = calls
         self._commits = commits
 
@@ -54,6 +65,7 @@ class Replies:
             return self._late(uplink, identifier, alink_id)
         if identifier in {call.identifier, None}:
             self._calls.finish(call, uplink.payload)
+            return self._forward(uplink.device, call, uplink.payload, uplink)
         return None
 
     async def _late(self, uplink: Uplink, identifier: str | None, alink_id: int) -> None:
@@ -64,6 +76,9 @@ class Replies:
             )
             return
         self._calls.finish(call, uplink.payload)
+        pending = self._forward(uplink.device, call, uplink.payload, uplink)
+        if pending is not None:
+            await pending
         await self._commits.durable()
 
 

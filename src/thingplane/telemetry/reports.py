@@ -13,6 +13,7 @@ from thingplane.alink import Code, Uplink
 from thingplane.cloud import BusinessError
 from thingplane.storage.timeseries import Kind, TimeSeries
 from thingplane.telemetry.originals import Originals
+from thingplane.telemetry.outgoing import Outgoing
 from thingplane.telemetry.posts import UNREADABLE, decode_object, event_point, kept, read_event, reasons
 from thingplane.telemetry.snapshots import Snapshots
 from thingplane.things.model.checks import CheckLevel, Failure
@@ -31,7 +32,12 @@ class Reports:
     """
 
     def __init__(
-        self, series: TimeSeries, models: ThingModelService, snapshots: Snapshots, originals: Originals
+        self,
+        series: TimeSeries,
+        models: ThingModelService,
+        snapshots: Snapshots,
+        originals: Originals,
+        outgoing: Outgoing | None = None,
     ) -> None:
         """Take what the handlers need.
 
@@ -40,8 +46,10 @@ class Reports:
             models: the thing models of all products.
             snapshots: last values to keep up to date.
             originals: takes what the models do not verify.
+            outgoing: forwards reports; None: nobody gets them.
         """
         self._series = series
+        self._outgoing = outgoing
         self._models = models
         self._snapshots = snapshots
         self._originals = originals
@@ -55,7 +63,7 @@ class Reports:
         kept for the queries of original data only.
         """
         model = self._models.cached(uplink.device.product_id)
-        if model is None:
+        if model is None or not self._is_ready(uplink):
             return self.with_model(self._properties, uplink)
         self._properties(uplink, model)
         return None
@@ -67,7 +75,7 @@ class Reports:
         it. Otherwise parameters that the model refuses are left out and named in the reply's ``data``.
         """
         model = self._models.cached(uplink.device.product_id)
-        if model is None:
+        if model is None or not self._is_ready(uplink):
             return self.with_model(self._event, uplink)
         self._event(uplink, model)
         return None
@@ -75,12 +83,17 @@ class Reports:
     async def with_model(self, handle: Callable[[Uplink, CompiledModel], None], uplink: Uplink) -> None:
         """Handle a message when the model of its product is loaded; 6250 if the product is gone."""
         try:
+            if self._outgoing is not None:
+                await self._outgoing.prepare(uplink.device)
             model = await self.published(uplink.device.product_id)
         except BusinessError as error:
             _log.info("a report of a device has no product", device=uplink.device.name, code=error.code)
             uplink.reply(Code.PRODUCT_NOT_FOUND)
             return
         handle(uplink, model)
+
+    def _is_ready(self, uplink: Uplink) -> bool:
+        return self._outgoing is None or self._outgoing.is_ready(uplink.device)
 
     async def published(self, product_id: int) -> CompiledModel:
         """Return a model, loaded once for all devices that report meanwhile: there may be thousands.
@@ -122,6 +135,8 @@ class Reports:
                 self._store(uplink, kept(params, values, failures))
             self._originals.properties(uplink.device.id, uplink.received, params, failures)
             uplink.reply(data=reasons(failures))
+        if self._outgoing is not None and self._outgoing.forwarder.has_subscribers:
+            self._outgoing.properties(uplink, values, failures, model.level)
 
     def _store(self, uplink: Uplink, points: bytes, span: tuple[int, int] | None = None) -> None:
         self._series.append(uplink.device.id, Kind.PROPERTY, uplink.received, points, span)
@@ -142,6 +157,8 @@ class Reports:
             self._refuse(uplink, post.refusal)
         else:
             uplink.reply(data=b"{}" if post.failures is None else reasons(post.failures))
+        if self._outgoing is not None and self._outgoing.forwarder.has_subscribers:
+            self._outgoing.event(uplink, post, model)
 
     def _refuse(self, uplink: Uplink, failure: Failure) -> None:
         uplink.reply(failure.code, message=failure.message)
