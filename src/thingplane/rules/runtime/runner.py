@@ -160,6 +160,10 @@ class RuleRunner:
             await asyncio.wait(self._stopping)
         await self._destinations.close()
 
+    def workers(self) -> list[Worker]:
+        """Return the workers of the rules that run."""
+        return list(self._workers.values())
+
     def status(self, action: Action) -> ActionStatus:
         """Return how an action is doing."""
         worker = self._workers.get(action.rule_id)
@@ -195,6 +199,9 @@ class RuleRunner:
     def _product_deleted(self, event: ProductDeleted) -> None:
         for rule_id, worker in list(self._workers.items()):
             if worker.plan.product_id == event.product_id:
+                # Before anything else can happen: what is forwarded after this is due to nobody.
+                self._router.remove(worker.subscriber)
+                self._forwarder.routes_changed()
                 task = asyncio.get_running_loop().create_task(self.stop(rule_id))
                 self._stopping.add(task)
                 task.add_done_callback(self._stopping.discard)
