@@ -88,6 +88,16 @@ async def test_new_messages_do_not_wait_for_the_backlog(world: World) -> None:
     assert len(set(client.ids)) == len(client.ids) == 2001
 
 
+async def test_a_new_message_that_waits_for_credit_goes_before_the_backlog(world: World) -> None:
+    world.log.commit(5)
+    client = Client(world.group, credit=2)
+    await settle()
+    (new,) = world.log.commit(1)
+    client.grant(1)
+    await settle()
+    assert client.ids == [1000, 2000, new]
+
+
 async def test_an_unsettled_delivery_comes_back_after_its_deadline_and_a_minute(world: World) -> None:
     client = Client(world.group)
     await settle()
@@ -305,6 +315,50 @@ async def test_what_was_read_before_the_log_told_of_it_comes_once(world: World) 
     assert client.ids == [1000, 2000]
 
 
+async def test_what_is_pushed_while_it_is_being_read_comes_once(world: World) -> None:
+    world.log.gate.clear()
+    client = Client(world.group)
+    callback = world.log.listeners[1]
+    world.log.listeners.clear()
+    world.log.commit(4)
+    await settle()  # they are read, but not given out yet
+    world.log.listeners[1] = callback
+    callback(world.log.messages)
+    client.got[0].accept()
+    client.got[1].reject()
+    await settle()
+    world.log.gate.set()
+    await settle()
+    assert client.ids == [1000, 2000, 3000, 4000]
+
+
+async def test_what_comes_while_nothing_was_left_to_read_is_read(world: World) -> None:
+    world.log.gate.clear()
+    client = Client(world.group, credit=0)
+    await settle()
+    world.log.commit(2)
+    world.log.gate.set()
+    await settle()
+    client.grant(5)
+    await settle()
+    assert client.ids == [1000, 2000]
+
+
+async def test_what_is_being_read_during_a_reset_is_not_delivered(world: World) -> None:
+    world.log.commit(3)
+    world.log.gate.clear()
+    client = Client(world.group)
+    await settle()
+    world.log.unsettled[1].clear()
+    world.group.forget()
+    world.log.gate.set()
+    await settle()
+    assert client.got == []
+    (new,) = world.log.commit(1)
+    await settle()
+    assert client.ids == [new]
+
+
 async def test_a_log_that_cannot_be_read_is_read_again(world: World) -> None:
     world.log.commit(2)
     world.log.fails = True
@@ -324,6 +378,33 @@ async def test_what_the_log_knows_and_memory_does_not_is_found_within_a_minute(w
     world.log.listeners[1] = callback
     await world.pass_time(61)
     assert client.ids == [1000, 2000]
+
+
+async def test_looking_for_more_repeats_nothing_that_is_in_memory(world: World) -> None:
+    client = Client(world.group)
+    await settle()
+    world.log.commit(1)  # not settled in time, and waiting to be sent again when everything is read
+    await world.pass_time(50)
+    world.log.commit(1)  # being delivered then
+    callback = world.log.listeners.pop(1)
+    world.log.commit(1)
+    world.log.listeners[1] = callback
+    await world.pass_time(15)
+    assert client.ids == [1000, 2000, 3000]
+
+
+async def test_looking_for_more_does_not_double_what_a_lost_connection_gave_back(world: World) -> None:
+    lost, other = Client(world.group, credit=1), Client(world.group, credit=0)
+    await settle()
+    world.log.commit(1)
+    lost.membership.leave()
+    callback = world.log.listeners.pop(1)
+    world.log.commit(1)
+    world.log.listeners[1] = callback
+    await world.pass_time(61)
+    other.grant(10)
+    await settle()
+    assert other.ids == [1000, 2000]
 
 
 async def test_drop_closes_all_connections(world: World) -> None:
