@@ -7,7 +7,7 @@ from typing import cast
 
 import structlog
 
-from thingplane.alink import Uplink
+from thingplane.alink import Route, Uplink
 from thingplane.gateway.hub import Hub
 from thingplane.gateway.ports import ConnectingDevice
 from thingplane.gateway.sessions import DeviceState
@@ -41,6 +41,7 @@ class Connection(Upper):
         "controls",
         "device",
         "extensions",
+        "heard",
         "identity",
         "ip",
         "link",
@@ -82,6 +83,8 @@ class Connection(Upper):
         """The platform's part of its session, from when it was accepted."""
         self.subs: dict[str, SubDevice] | None = None
         """Sub-devices that are logged in over it, by identity; None until there has been one."""
+        self.heard: dict[str, tuple[ConnectingDevice, Route]]
+        """As ``Sender`` says; set with ``subs``."""
         self.turn: list[Uplink] = []
         """Messages of the present turn, in order."""
         self.controls: asyncio.Task[None] | None = None

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from thingplane import ids
-from thingplane.alink import Uplink
+from thingplane.alink import Route, Uplink
 from thingplane.gateway.policy import MAX_TOPIC_LENGTH
 from thingplane.gateway.ports import ConnectingDevice
 from thingplane.gateway.settings import MAX_PAYLOAD, GatewaySettings
@@ -41,7 +41,7 @@ class Outcome(msgspec.Struct, frozen=True):
 class _Visit:
     """One message on its way through; looks like a connection to ``Uplinks``."""
 
-    __slots__ = ("_done", "_error", "device", "identity", "prefix", "publishes", "second", "subs", "turn")
+    __slots__ = ("_done", "_error", "device", "heard", "identity", "prefix", "publishes", "second", "subs", "turn")
 
     def __init__(self, device: ConnectingDevice) -> None:
         self.device: ConnectingDevice | None = device
@@ -51,6 +51,7 @@ class _Visit:
         self.second = 0
         self.publishes = 0
         self.subs: None = None  # nobody is logged in over a visit
+        self.heard: dict[str, tuple[ConnectingDevice, Route]] = {}
         self._done = asyncio.Event()
         self._error: BaseException | None = None
 

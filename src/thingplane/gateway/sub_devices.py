@@ -63,6 +63,7 @@ class SubDevices:
         if connection.subs is None:
             connection.subs = {}
         connection.subs[sub.identity] = sub
+        connection.heard = {}
         sub.session, _ = self._sessions.broker.carry(
             str(device.id), carrier, client_id=client_id, clean=clean, expiry=0 if clean else self._keep_for
         )
@@ -99,6 +100,7 @@ class SubDevices:
         connection = sub.connection
         if connection.subs is not None and connection.subs.get(sub.identity) is sub:
             del connection.subs[sub.identity]
+            connection.heard = {}
         self._registry.leave_sub(sub)
         self.on_lost(sub.device.id)
         self._sessions.broker.release(sub.session)

@@ -6,7 +6,7 @@ from typing import Protocol, cast
 
 import structlog
 
-from thingplane.alink import Code, HandlerTable, Uplink, raw, read_request
+from thingplane.alink import Code, HandlerTable, Route, Uplink, raw, read_request
 from thingplane.clock import Clock
 from thingplane.gateway.metrics import Counters
 from thingplane.gateway.ports import GATEWAY, ConnectingDevice, TopicPermissions, Topics
@@ -23,6 +23,8 @@ _log = structlog.get_logger(__name__)
 
 _RRPC = "/ext/rrpc/"
 _SCRIPT_SUFFIX = "?_sn=default"
+_MAX_HEARD = 10_000
+"""Topics of sub-devices that are remembered for one connection."""
 
 Resolve = Callable[[int, int, bytes], bool]
 CustomHandler = Callable[[Uplink], Awaitable[None] | None]
@@ -53,6 +55,10 @@ class Sender(Speaker, Protocol):
     @property
     def subs(self) -> Mapping[str, SubDevice] | None:
         """Sub-devices that are logged in over it, by identity."""
+
+    @property
+    def heard(self) -> dict[str, tuple[ConnectingDevice, Route]]:
+        """What ``Uplinks`` knows of topics of these sub-devices; emptied when one comes or goes."""
 
     def settled(self, uplink: Uplink) -> None:
         """Take note that a message that waited is handled and durable."""
@@ -124,18 +130,18 @@ class Uplinks:
             self._drop(connection, packet, "rate", ReasonCode.QUOTA_EXCEEDED)
             return
         prefix = connection.prefix
-        if not topic.startswith(prefix):
-            subs = connection.subs
-            sub = sub_device_of_system_topic(subs, topic) if subs else None
-            if sub is None or not topic.startswith(sub.prefix):
+        if topic.startswith(prefix):
+            suffix = topic[len(prefix) :]
+            route = self._exact.get(suffix) or self._table.find(suffix)
+            if route is None:
+                self._undefined(connection, device, packet, suffix)
+                return
+        else:
+            known = (connection.heard.get(topic) or self._hear(connection, topic)) if connection.subs else None
+            if known is None:
                 self._other(connection, packet)
                 return
-            device, prefix = sub.device, sub.prefix
-        suffix = topic[len(prefix) :]
-        route = self._exact.get(suffix) or self._table.find(suffix)
-        if route is None:
-            self._undefined(connection, device, packet, suffix)
-            return
+            device, route = known
         uplink = Uplink(
             device,
             topic,
@@ -156,13 +162,33 @@ class Uplinks:
         except Exception:  # noqa: BLE001 - the other messages of the turn must not suffer for it
             self._handler_failed(uplink)
 
-    # Topics outside /sys
+    def _hear(self, connection: Sender, topic: str) -> tuple[ConnectingDevice, Route] | None:
+        """Return which sub-device says a message on a system topic, and its handler; remembered for the next one."""
+        sub = sub_device_of_system_topic(connection.subs or {}, topic)
+        if sub is None or not topic.startswith(sub.prefix):
+            return None
+        suffix = topic[len(sub.prefix) :]
+        route = self._exact.get(suffix)
+        if route is None:
+            # Topics that hold ids are too many to be remembered.
+            route = self._table.find(suffix)
+            return None if route is None else (sub.device, route)
+        if len(connection.heard) >= _MAX_HEARD:
+            connection.heard.clear()
+        known = connection.heard[topic] = (sub.device, route)
+        return known
+
+    # Other topics
 
     def _other(self, connection: Sender, packet: Publish) -> None:
         if self._said_by(connection, connection, packet):
             return
         sub = sub_device_in(connection.subs, packet.topic) if connection.subs else None
-        if sub is None or not self._said_by(connection, sub, packet):
+        if sub is None:
+            self._deny(connection, packet)
+        elif packet.topic.startswith(sub.prefix):
+            self._undefined(connection, sub.device, packet, packet.topic[len(sub.prefix) :])
+        elif not self._said_by(connection, sub, packet):
             self._deny(connection, packet)
 
     def _said_by(self, connection: Sender, speaker: Speaker, packet: Publish) -> bool:
