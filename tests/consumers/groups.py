@@ -65,7 +65,7 @@ class FakeGroups:
         if password != PASSWORD:
             raise SignInRefused("wrong password")
         group = GroupRef(1, 1, "G")
-        return Login(user_name.split("|")[0], group, "LTAItest", "encode=base64" in user_name)
+        return Login(user_name.split("|", maxsplit=1)[0], group, "LTAItest", "encode=base64" in user_name)
 
     def join(self, login: Login, consumer: Consumer, address: str) -> FakeMembership:
         if self.full:

@@ -53,7 +53,10 @@ container.on("message", (context) => {
 });
 container.on("receiver_error", (context) => say("receiver_error", { error: text(context.receiver.error) }));
 container.on("receiver_close", () => say("receiver_close", {}));
-container.on("connection_error", (context) => say("connection_error", { error: text(context.connection.error) }));
+container.on("connection_error", (context) => {
+  const { connection, error } = context;
+  say("connection_error", { error: text(connection.error) ?? (error ? String(error.message ?? error) : null) });
+});
 container.on("connection_close", () => say("connection_close", {}));
 container.on("disconnected", (context) => say("disconnected", { error: context.error ? String(context.error) : null }));
 container.on("error", (error) => say("error", { error: String(error) }));
