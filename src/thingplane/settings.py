@@ -110,6 +110,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     file_bytes_per_instance: Annotated[
         int, Meta(description="bytes of all files of one instance together", ge=1_048_576)
     ] = 1_073_741_824
+    device_log_entries: Annotated[int, Meta(description="log entries that are kept of one device", ge=1)] = 1000
+    device_log_days: Annotated[int, Meta(description="days that log entries of devices are kept", ge=1)] = 7
     config_pushes_per_hour: Annotated[
         int, Meta(description="pushes of one product's remote configuration; 0: unlimited, the vendor allows 1", ge=0)
     ] = 0

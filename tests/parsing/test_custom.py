@@ -26,7 +26,8 @@ async def publish(raw: RawWorld, payload: bytes, mark: str = MARK, *, waits: boo
         return later(uplink) if waits else passed.append((uplink.topic, uplink.payload))
 
     topic = f"/{raw.product.product_key}/raw1/user/update"
-    pending = CustomMessages(raw.world.parsing, then).on_custom_message(Uplink(raw.device, topic, mark, payload, 0))
+    messages = CustomMessages(raw.world.parsing, raw.logs, then)
+    pending = messages.on_custom_message(Uplink(raw.device, topic, mark, payload, 0))
     if pending is not None:
         await pending
     return passed
@@ -69,3 +70,6 @@ async def test_a_message_that_cannot_be_parsed_is_dropped_and_logged(
         assert await publish(raw, b"\x00") == []
     [line] = logs
     assert (line["code"], line["device_name"]) == (code, "raw1")
+    [(noted, text)] = await raw.noted()
+    assert noted == str(code)
+    assert f"/{raw.product.product_key}/raw1/user/update" in text

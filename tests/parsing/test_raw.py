@@ -28,6 +28,9 @@ async def failure(raw: RawWorld, payload: bytes = b"\x00\xff") -> dict[str, Any]
     [line] = [line for line in logs if line["log_level"] == "warning"]
     assert (line["product_key"], line["device_name"]) == (raw.product.product_key, "raw1")
     assert line["raw"] == payload.hex()
+    [(code, text)] = await raw.noted()
+    assert code == str(line["code"])
+    assert text == f"{line['reason']}; topic {uplink.topic}, bytes 0x{payload.hex()}"
     return dict(line)
 
 

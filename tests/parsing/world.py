@@ -7,6 +7,7 @@ import msgspec
 from tests.scripts import examples
 from tests.telemetry.world import MODEL, World
 from thingplane.alink import Uplink
+from thingplane.device_logs.service import DeviceLogs
 from thingplane.devices.service import Device
 from thingplane.parsing.device import handlers
 from thingplane.parsing.download import ScriptDownloads
@@ -46,7 +47,8 @@ class RawWorld:
     def __init__(self, world: World) -> None:
         self.world = world
         self.downloads = ScriptDownloads(world.parsing, world.products, world.clock)
-        world.services.add(world.parsing, world.table, self.downloads)
+        self.logs = DeviceLogs(world.database, world.clock)
+        world.services.add(world.parsing, world.table, self.downloads, self.logs)
         for pattern, handler in handlers(world.services).items():
             world.table.add(pattern, handler)
         self.product: Product
@@ -76,6 +78,11 @@ class RawWorld:
     async def send(self, payload: bytes, suffix: str = "up_raw") -> Uplink:
         """Publish as the device."""
         return await self.world.uplink(f"thing/model/{suffix}", payload, self.device)
+
+    async def noted(self) -> list[tuple[str, str]]:
+        """Return code and text of what the platform has written into the device's log."""
+        await self.logs.close()
+        return [(entry.code, entry.content) for entry in await self.logs.page(self.device.id, 100)]
 
     async def posted(self) -> dict[str, Any]:
         """Return the device's last property values."""
