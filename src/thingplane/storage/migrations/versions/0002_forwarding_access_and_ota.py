@@ -274,6 +274,41 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_device_certificates_device_id"), ["device_id"], unique=False)
 
     op.create_table(
+        "device_log_switches",
+        sa.Column("device_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("announced", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_device_log_switches_device_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("device_id", name=op.f("pk_device_log_switches")),
+    )
+    with op.batch_alter_table("device_log_switches", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_device_log_switches_announced"), ["announced"], unique=False)
+
+    op.create_table(
+        "device_logs",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("device_id", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.String(length=8), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("time", sa.String(length=256), nullable=False),
+        sa.Column("level", sa.String(length=8), nullable=False),
+        sa.Column("module", sa.String(length=256), nullable=False),
+        sa.Column("code", sa.String(length=256), nullable=False),
+        sa.Column("trace", sa.String(length=256), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_device_logs_device_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_device_logs")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("device_logs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_device_logs_device_id_id"), ["device_id", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_device_logs_received_at"), ["received_at"], unique=False)
+
+    op.create_table(
         "device_sdk_information",
         sa.Column("device_id", sa.BigInteger(), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
