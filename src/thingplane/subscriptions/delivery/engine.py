@@ -276,7 +276,7 @@ class GroupDelivery:
                 if not self._live:
                     break
                 self._deliver(member, Delivery(self, self._live.popleft(), 0, member, realtime=True, deadline=deadline))
-        if not self._live and len(self._backlog):
+        if len(self._backlog):
             left = len(self._backlog) if self._tokens is None else self._tokens.available(now)
             left = min(left, len(self._backlog))
             if left:
