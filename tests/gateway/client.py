@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import ssl
-from typing import Any, Self, TypeVar
+from collections.abc import Callable
+from typing import Any, Protocol, Self, TypeVar
 
-from tests.gateway.support import PRODUCT_KEY, SECRET, World, password
+from tests.gateway.support import PRODUCT_KEY, SECRET, password
 from tests.mqtt.wire import read_packets, write_packets
+from thingplane.gateway.service import Ports
 from thingplane.mqtt import Properties
 from thingplane.mqtt.packets import (
     Connack,
@@ -23,6 +25,13 @@ from thingplane.mqtt.packets import (
 )
 
 P = TypeVar("P")
+
+
+class Reachable(Protocol):
+    """A gateway that a test has started."""
+
+    ports: Ports
+    closings: list[Callable[[], None]]
 
 
 def connect_packet(device: str = "sensor-01", *, extra: str = "", **fields: Any) -> Connect:
@@ -52,7 +61,7 @@ class Client:
 
     @classmethod
     async def open(
-        cls, world: World, *, version: int = 4, secure: ssl.SSLContext | None = None, port: int | None = None
+        cls, world: Reachable, *, version: int = 4, secure: ssl.SSLContext | None = None, port: int | None = None
     ) -> Self:
         where = world.ports.mqtt if port is None else port
         name = None if secure is None else "localhost"
@@ -61,7 +70,7 @@ class Client:
         return client
 
     @classmethod
-    async def connected(cls, world: World, device: str = "sensor-01", *, version: int = 4, **fields: Any) -> Self:
+    async def connected(cls, world: Reachable, device: str = "sensor-01", *, version: int = 4, **fields: Any) -> Self:
         client = await cls.open(world, version=version)
         connack = await client.connect(device, **fields)
         assert connack.code == 0, connack
