@@ -43,8 +43,8 @@ class _Result(NamedTuple):
     per_s: float
 
 
-class _GatewayLoad(LoadDevice):
-    """A gateway that posts for its sub-devices in turn."""
+class _Poster(LoadDevice):
+    """A device that posts for itself, or a gateway that posts for its sub-devices in turn; the effort is the same."""
 
     def __init__(self, hub: Hub, load: Load) -> None:
         super().__init__(hub[0], secure=False, latencies=load.latencies)
@@ -61,6 +61,9 @@ class _GatewayLoad(LoadDevice):
     async def log_in(self) -> None:
         """Log all sub-devices in, and post for them from now on."""
         gateway, subs = self._hub
+        if not subs:
+            self.logged_in.set_result(b"")
+            return
         topic = f"/ext/session/{gateway.product_key}/{gateway.device_name}/combine/batch_login"
         request = {"id": "1", "params": {"signMethod": "hmacSha256", "deviceList": [_signed(sub) for sub in subs]}}
         self.write(wire.publish(topic.encode(), json.dumps(request).encode(), None))
@@ -129,14 +132,7 @@ async def _prepare(folder: Path, subs: Sequence[Identity]) -> list[Hub]:
 
 
 async def _measure(pid: int, port: int, direct: Sequence[Identity], hubs: Sequence[Hub]) -> tuple[_Result, _Result]:
-    alone, together = Load(), Load()
-    await alone.connect(direct, "127.0.0.1", port)
-    for hub in hubs:
-        device = _GatewayLoad(hub, together)
-        await asyncio.get_running_loop().create_connection(lambda device=device: device, "127.0.0.1", port)  # type: ignore[misc]
-        await device.connected
-        await device.log_in()
-        together.devices.append(device)
+    alone, together = await _connect(port, [(identity, []) for identity in direct]), await _connect(port, hubs)
     rounds = [(await _rate(alone, pid), await _rate(together, pid)) for _ in range(ROUNDS)]
     for load in (alone, together):
         lost, failed = load.lost, load.failed
@@ -144,6 +140,17 @@ async def _measure(pid: int, port: int, direct: Sequence[Identity], hubs: Sequen
         if lost or failed:
             raise BenchmarkError(f"{lost} connections were lost and {failed} posts refused under load")
     return _mean([one for one, _ in rounds]), _mean([other for _, other in rounds])
+
+
+async def _connect(port: int, hubs: Sequence[Hub]) -> Load:
+    load = Load()
+    for hub in hubs:
+        device = _Poster(hub, load)
+        await asyncio.get_running_loop().create_connection(lambda device=device: device, "127.0.0.1", port)  # type: ignore[misc]
+        await device.connected
+        await device.log_in()
+        load.devices.append(device)
+    return load
 
 
 def _mean(results: Sequence[_Result]) -> _Result:
