@@ -37,12 +37,12 @@ def hook(outbound: Outbound, clock: FakeClock, *entries: FunctionEntry) -> Desti
 
 
 def series(outbound: Outbound, clock: FakeClock, url: str, **given: object) -> Destination:
-    settings = DestinationSettings(tsdb=(TimeSeriesEntry(url=url, token="t0ken"),))  # noqa: S106 - made up
+    settings = DestinationSettings(tsdb=(TimeSeriesEntry(url=url, token="t0ken"),))
     return ExternalDestinations(outbound, clock, settings).open(configuration("TSDB", **SERIES | given))
 
 
 async def test_a_webhook_gets_the_payload_and_a_signature(server: Server, outbound: Outbound, clock: FakeClock) -> None:
-    destination = hook(outbound, clock, FunctionEntry(url=f"{server.url}/hook?a=1", secret="s3cret"))  # noqa: S106
+    destination = hook(outbound, clock, FunctionEntry(url=f"{server.url}/hook?a=1", secret="s3cret"))
     await destination.send(record({"t": 1}))
     [request] = server.received
     timestamp = str(clock.now_ms())

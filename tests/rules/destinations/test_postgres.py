@@ -48,9 +48,7 @@ def rds(**fields: str) -> Any:
     return configuration("RDS", **given, accountName="a", accountPwd="b", fieldVals=vals)
 
 
-async def test_a_keyed_row_is_made_and_replaced(
-    external: ExternalDestinations, connection: Connection
-) -> None:
+async def test_a_keyed_row_is_made_and_replaced(external: ExternalDestinations, connection: Connection) -> None:
     given = configuration("OTS", instanceName="i", tableName="My Table", primaryKeys=KEYS)
     destination = external.open(given)
     await destination.send(record({"dn": "d1", "ts": 1, "v": {"deep": [1]}}))
@@ -63,13 +61,9 @@ async def test_a_keyed_row_is_made_and_replaced(
     assert rows[0]["attributes"] == '{"v": "new", "dn": "d1", "ts": 1}'
 
 
-async def test_the_database_counts_automatic_keys(
-    external: ExternalDestinations, connection: Connection
-) -> None:
+async def test_the_database_counts_automatic_keys(external: ExternalDestinations, connection: Connection) -> None:
     automatic = {"columnType": "INTEGER", "columnName": "id", "columnValue": "", "option": "AUTO_INCREMENT"}
-    destination = external.open(
-        configuration("OTS", instanceName="i", tableName="t", primaryKeys=[KEYS[0], automatic])
-    )
+    destination = external.open(configuration("OTS", instanceName="i", tableName="t", primaryKeys=[KEYS[0], automatic]))
     for _ in range(2):
         await destination.send(record({"dn": "d1"}))
     assert [row["id"] for row in await connection.fetch("SELECT id FROM t ORDER BY id")] == [1, 2]
@@ -83,9 +77,7 @@ async def test_keys_that_are_none(external: ExternalDestinations, columns: dict[
     assert error.value.permanent
 
 
-async def test_a_row_gets_values_of_the_columns_types(
-    external: ExternalDestinations, connection: Connection
-) -> None:
+async def test_a_row_gets_values_of_the_columns_types(external: ExternalDestinations, connection: Connection) -> None:
     await connection.execute(
         "CREATE TABLE points (i INT, f FLOAT8, n NUMERIC, b BOOL, t TEXT, at TIMESTAMPTZ, local TIMESTAMP, d DATE, "
         "raw BYTEA, j JSONB, u UUID, constant TEXT, both_ TEXT, missing INT)"
@@ -102,17 +94,17 @@ async def test_a_row_gets_values_of_the_columns_types(
     await destination.send(
         record(
             {
-                **{"i": "7", "f": 1, "n": 1.5, "b": 1, "t": 5, "at": 1_700_000_000_123, "d": "2024-03-01T10:00:00Z"},
-                **{"raw": "ab", "j": {"a": [1]}, "u": uuid},
+                "i": "7", "f": 1, "n": 1.5, "b": 1, "t": 5, "at": 1_700_000_000_123, "d": "2024-03-01T10:00:00Z",
+                "raw": "ab", "j": {"a": [1]}, "u": uuid,
             }
         )
     )
     [row] = await connection.fetch("SELECT * FROM points")
     moment = datetime(2023, 11, 14, 22, 13, 20, 123000, tzinfo=UTC)
     assert dict(row) | {"u": str(row["u"])} == {
-        **{"i": 7, "f": 1.0, "n": Decimal("1.5"), "b": True, "t": "5", "at": moment},
-        **{"local": moment.replace(tzinfo=None), "d": datetime(2024, 3, 1, tzinfo=UTC).date(), "raw": b"ab"},
-        **{"j": '{"a": [1]}', "u": uuid, "constant": "x", "both_": "5-7", "missing": None},
+        "i": 7, "f": 1.0, "n": Decimal("1.5"), "b": True, "t": "5", "at": moment,
+        "local": moment.replace(tzinfo=None), "d": datetime(2024, 3, 1, tzinfo=UTC).date(), "raw": b"ab",
+        "j": '{"a": [1]}', "u": uuid, "constant": "x", "both_": "5-7", "missing": None,
     }
 
 
@@ -127,9 +119,7 @@ async def test_values_that_do_not_fit_are_not_tried_again(
     assert await connection.fetchval("SELECT count(*) FROM points") == 0
 
 
-async def test_a_missing_table_is_tried_again(
-    external: ExternalDestinations, connection: Connection
-) -> None:
+async def test_a_missing_table_is_tried_again(external: ExternalDestinations, connection: Connection) -> None:
     destination = external.open(rds(i="${i}"))
     with pytest.raises(DestinationError, match='relation "points" does not exist') as error:
         await destination.send(record({"i": 1}))
@@ -138,9 +128,7 @@ async def test_a_missing_table_is_tried_again(
     await destination.send(record({"i": 1}))
 
 
-async def test_hostile_names_are_only_names(
-    external: ExternalDestinations, connection: Connection
-) -> None:
+async def test_hostile_names_are_only_names(external: ExternalDestinations, connection: Connection) -> None:
     await connection.execute('CREATE TABLE points ("a"");drop table points" TEXT)')
     destination = external.open(rds(**{'a");drop table points': "'); drop table points --"}))
     await destination.send(record())

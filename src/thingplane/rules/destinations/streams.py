@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import nats.aio.client
 
 TIMEOUT_S: Final = 10.0
+LOOK_EVERY_S: Final = 0.1
+"""Seconds between looks at whether a connection is still there."""
 _SUBJECT: Final = re.compile(r"[^\s*>]+")
 
 
@@ -91,31 +93,45 @@ class Nats:
     async def publish(self, target: str, key: str, body: bytes, headers: Mapping[str, str]) -> None:
         import nats  # noqa: PLC0415 - an extra
         from nats.errors import Error, MaxPayloadError  # noqa: PLC0415 - an extra
+        from nats.js.errors import Error as JetStreamError  # noqa: PLC0415 - an extra
 
         if not _SUBJECT.fullmatch(target):
             raise DestinationError(f"{target[:60]} is no subject of NATS", permanent=True)
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 async with self._opening:
-                    if self._client is None or self._client.is_closed:
+                    if self._client is None or not self._client.is_connected:
+                        # Its own way back would hold messages for as long as it takes; the runtime tries again.
                         self._client = await nats.connect(
                             self._url,
-                            allow_reconnect=True,
+                            allow_reconnect=False,
                             connect_timeout=int(TIMEOUT_S),
-                            max_reconnect_attempts=1,
                             error_cb=_ignore,
                         )
+                client = self._client
                 # The key makes a stream keep one of several tries.
                 named = {**headers, "Nats-Msg-Id": key}
                 if self._jetstream:
-                    await self._client.jetstream().publish(target, body, headers=named)
+                    await self._confirmed(client, client.jetstream().publish(target, body, headers=named))
                 else:
-                    await self._client.publish(target, body, headers=named)
-                    await self._client.flush(int(TIMEOUT_S))
+                    await client.publish(target, body, headers=named)
+                    await self._confirmed(client, client.flush(int(TIMEOUT_S)))
         except MaxPayloadError as error:
             raise DestinationError("the message is too large for NATS", permanent=True) from error
-        except (Error, OSError, TimeoutError) as error:
+        except (Error, JetStreamError, OSError, TimeoutError) as error:
             raise DestinationError(f"NATS: {error or type(error).__name__}") from error
+
+    async def _confirmed(self, client: "nats.aio.client.Client", confirmation: Coroutine[Any, Any, object]) -> None:
+        """Wait for a confirmation, which the client itself would also do on a connection that it has given up."""
+        task = asyncio.create_task(confirmation)
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=LOOK_EVERY_S)
+                if not task.done() and not client.is_connected:
+                    raise ConnectionError("the connection was lost")
+            await task
+        finally:
+            task.cancel()
 
     async def close(self) -> None:
         if self._client is not None and not self._client.is_closed:
