@@ -159,6 +159,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("product_id", name=op.f("pk_configuration_switches")),
     )
     op.create_table(
+        "device_jobs",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("job_id", sa.String(length=32), nullable=False),
+        sa.Column("product_id", sa.BigInteger(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["products.id"], name=op.f("fk_device_jobs_product_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_device_jobs")),
+        sa.UniqueConstraint("job_id", name=op.f("uq_device_jobs_job_id")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("device_jobs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_device_jobs_product_id"), ["product_id"], unique=False)
+
+    op.create_table(
         "ota_modules",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("product_id", sa.BigInteger(), nullable=False),
@@ -319,6 +336,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device_id", "key", name=op.f("pk_device_sdk_information")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "device_tasks",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("task_id", sa.String(length=32), nullable=False),
+        sa.Column("job", sa.BigInteger(), nullable=False),
+        sa.Column("device_id", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("progress", sa.Integer(), nullable=True),
+        sa.Column("details", sa.Text(), nullable=True),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("untold", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_device_tasks_device_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["job"], ["device_jobs.id"], name=op.f("fk_device_tasks_job"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_device_tasks")),
+        sa.UniqueConstraint("task_id", name=op.f("uq_device_tasks_task_id")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("device_tasks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_device_tasks_changed_at"), ["changed_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_device_tasks_device_id_id"), ["device_id", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_device_tasks_job"), ["job"], unique=False)
+        batch_op.create_index(batch_op.f("ix_device_tasks_untold"), ["untold"], unique=False)
+
     op.create_table(
         "device_tokens",
         sa.Column("device_id", sa.BigInteger(), nullable=False),
