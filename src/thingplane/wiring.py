@@ -231,6 +231,11 @@ class Platform:
         self._services.add(files, self.downloads, BlockUploads(database, files))
 
     def _consumer_groups(self, metrics: Metrics) -> None:
+        self.device_logs = DeviceLogs(
+            database, clock, per_device=settings.device_log_entries, days=settings.device_log_days
+        )
+        self._run(self.device_logs.start, self.device_logs.close)
+        self._services.add(self.device_logs)
         """Who gets what devices say: consumer groups, and the queues of MNS subscriptions."""
         settings = self._settings
         outbound = self.outbound = Outbound(settings.outbound_hosts)
@@ -376,6 +381,11 @@ class Platform:
             downloads=self.downloads,
             blobs=self._blobs,
             forwarder=self.forwarder,
+        jobs = JobService(JobStore(database, clock), self.devices, downlink, self._bus, clock)
+        self._run(jobs.start, jobs.close)
+        self._services.add(jobs)
+        log_notices = DeviceLogNotices(self.device_logs, self.devices, downlink)
+        self._run(log_notices.start, log_notices.close)
             base_url=self._base_url,
             max_packages=self._settings.ota_packages_per_instance,
         )
