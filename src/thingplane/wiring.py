@@ -21,6 +21,10 @@ from thingplane.consumers.metrics import HELP as CONSUMERS_HELP
 from thingplane.consumers.service import Consumers
 from thingplane.credentials import Credentials
 from thingplane.desired.service import DesiredPropertyService
+from thingplane.device_jobs.service import JobService
+from thingplane.device_jobs.store import JobStore
+from thingplane.device_logs.notices import DeviceLogNotices
+from thingplane.device_logs.service import DeviceLogs
 from thingplane.devices.service import DeviceService
 from thingplane.devices.tag_reports import TagReports
 from thingplane.files.block_uploads import BlockUploads
@@ -325,7 +329,9 @@ class Platform:
             per_minute=settings.mqtt_connects_per_minute,
         )
         forwarding = TopicForwarding(self.routes, self.gateway.downlink)
-        self.gateway.on_custom_message(CustomMessages(self.parsing, forwarding.on_custom_message).on_custom_message)
+        self.gateway.on_custom_message(
+            CustomMessages(self.parsing, self.device_logs, forwarding.on_custom_message).on_custom_message
+        )
 
     def _back_ends_side(self, telemetry: TelemetryService) -> None:
         """What back ends say to devices: messages, shadows, desired values."""
