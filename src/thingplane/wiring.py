@@ -224,6 +224,11 @@ class Platform:
             devices=settings.devices_per_group,
             tags=settings.tags_per_group,
         )
+        self.device_logs = DeviceLogs(
+            database, clock, per_device=settings.device_log_entries, days=settings.device_log_days
+        )
+        self._run(self.device_logs.start, self.device_logs.close)
+        self._services.add(self.device_logs)
         self._services.add(GroupService(database, clock, devices, group_limits), OtaVersionService(database, clock))
         self._services.add(DeviceSearch(database, products, devices))
         blobs = self._blobs = LocalBlobStore(settings.data_dir / "blobs")
@@ -235,11 +240,6 @@ class Platform:
         self._services.add(files, self.downloads, BlockUploads(database, files))
 
     def _consumer_groups(self, metrics: Metrics) -> None:
-        self.device_logs = DeviceLogs(
-            database, clock, per_device=settings.device_log_entries, days=settings.device_log_days
-        )
-        self._run(self.device_logs.start, self.device_logs.close)
-        self._services.add(self.device_logs)
         """Who gets what devices say: consumer groups, and the queues of MNS subscriptions."""
         settings = self._settings
         outbound = self.outbound = Outbound(settings.outbound_hosts)
@@ -355,6 +355,11 @@ class Platform:
         )
         store = ConfigurationStore(database, clock)
         self.downloads.add_source("config", store)
+        jobs = JobService(JobStore(database, clock), self.devices, downlink, self._bus, clock)
+        self._run(jobs.start, jobs.close)
+        self._services.add(jobs)
+        log_notices = DeviceLogNotices(self.device_logs, self.devices, downlink)
+        self._run(log_notices.start, log_notices.close)
         configurations = ConfigurationService(store, self.products, self.downloads, downlink, self.gateway.audience)
         self._run(configurations.start, configurations.close)
         shadows = ShadowService(
@@ -387,11 +392,6 @@ class Platform:
             downloads=self.downloads,
             blobs=self._blobs,
             forwarder=self.forwarder,
-        jobs = JobService(JobStore(database, clock), self.devices, downlink, self._bus, clock)
-        self._run(jobs.start, jobs.close)
-        self._services.add(jobs)
-        log_notices = DeviceLogNotices(self.device_logs, self.devices, downlink)
-        self._run(log_notices.start, log_notices.close)
             base_url=self._base_url,
             max_packages=self._settings.ota_packages_per_instance,
         )
