@@ -25,6 +25,7 @@ app.command("thingplane.cli.products:app", name="product")
 app.command("thingplane.cli.devices:app", name="device")
 app.command("thingplane.cli.jobs:app", name="job")
 app.command("thingplane.cli.scripts:app", name="script")
+app.command("thingplane.cli.rules:app", name="rule")
 app.command("thingplane.cli.bench:app", name="bench")
 app.command("thingplane.cli.docs:docs", name="docs")
 

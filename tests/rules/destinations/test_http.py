@@ -123,7 +123,7 @@ async def test_points_in_line_protocol(server: Server, outbound: Outbound, clock
     ("timestamp", "column", "expected"),
     [("timestamp()", 1, 1_700_000_000_456), ("1700000000000", 1, 1_700_000_000_000), ("${ts}", 1.7e9, None)],
 )
-async def test_times_of_points(
+async def test_times_of_points(  # noqa: PLR0917 - fixtures and parameters
     server: Server, outbound: Outbound, clock: FakeClock, timestamp: str, column: float, expected: int | None
 ) -> None:
     destination = series(outbound, clock, server.url, timestamp=timestamp)
@@ -138,8 +138,13 @@ async def test_times_of_points(
 
 @pytest.mark.parametrize(
     "columns",
-    [{"ts": 1, "kw": 1}, {"ts": 1, "site": "a;b", "kw": 1}, {"site": "n", "kw": 1}, {"ts": 1, "site": "n"}]
-    + [{"ts": 1, "site": "n", "kw": {}}],
+    [
+        {"ts": 1, "kw": 1},
+        {"ts": 1, "site": "a;b", "kw": 1},
+        {"site": "n", "kw": 1},
+        {"ts": 1, "site": "n"},
+        {"ts": 1, "site": "n", "kw": {}},
+    ],
 )
 async def test_records_that_are_no_points(
     server: Server, outbound: Outbound, clock: FakeClock, columns: dict[str, object]

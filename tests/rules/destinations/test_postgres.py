@@ -94,17 +94,36 @@ async def test_a_row_gets_values_of_the_columns_types(external: ExternalDestinat
     await destination.send(
         record(
             {
-                "i": "7", "f": 1, "n": 1.5, "b": 1, "t": 5, "at": 1_700_000_000_123, "d": "2024-03-01T10:00:00Z",
-                "raw": "ab", "j": {"a": [1]}, "u": uuid,
+                "i": "7",
+                "f": 1,
+                "n": 1.5,
+                "b": 1,
+                "t": 5,
+                "at": 1_700_000_000_123,
+                "d": "2024-03-01T10:00:00Z",
+                "raw": "ab",
+                "j": {"a": [1]},
+                "u": uuid,
             }
         )
     )
     [row] = await connection.fetch("SELECT * FROM points")
     moment = datetime(2023, 11, 14, 22, 13, 20, 123000, tzinfo=UTC)
     assert dict(row) | {"u": str(row["u"])} == {
-        "i": 7, "f": 1.0, "n": Decimal("1.5"), "b": True, "t": "5", "at": moment,
-        "local": moment.replace(tzinfo=None), "d": datetime(2024, 3, 1, tzinfo=UTC).date(), "raw": b"ab",
-        "j": '{"a": [1]}', "u": uuid, "constant": "x", "both_": "5-7", "missing": None,
+        "i": 7,
+        "f": 1.0,
+        "n": Decimal("1.5"),
+        "b": True,
+        "t": "5",
+        "at": moment,
+        "local": moment.replace(tzinfo=None),
+        "d": datetime(2024, 3, 1, tzinfo=UTC).date(),
+        "raw": b"ab",
+        "j": '{"a": [1]}',
+        "u": uuid,
+        "constant": "x",
+        "both_": "5-7",
+        "missing": None,
     }
 
 
@@ -164,5 +183,5 @@ def test_settings_do_not_show_their_secrets() -> None:
 
 def test_an_instance_that_settings_do_not_name(clock: FakeClock) -> None:
     settings = DestinationSettings(rds=(DatabaseEntry(instance="rm-2", url="postgresql://host/x"),))
-    with pytest.raises(SetupError, match="destinations.rds"):
+    with pytest.raises(SetupError, match=r"destinations\.rds"):
         ExternalDestinations(Outbound(), clock, settings).open(rds(i="1"))

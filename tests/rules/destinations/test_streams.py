@@ -77,7 +77,12 @@ async def test_a_schema_gets_columns_of_its_types(server: NatsServer, external: 
     [message] = server.published
     assert message.subject == "p.t"
     assert msgspec.json.decode(message.body) == {
-        "i": 7, "f": 1.0, "b": True, "t": 1_700_000_000_000, "s": "5", "d": "1.5",
+        "i": 7,
+        "f": 1.0,
+        "b": True,
+        "t": 1_700_000_000_000,
+        "s": "5",
+        "d": "1.5",
         "missing": None,
     }
 
@@ -154,14 +159,18 @@ async def test_servers_that_are_not_there_are_tried_again(
             DestinationSettings(rds=(DatabaseEntry(url="mysql://h"),)),
             configuration(
                 "RDS",
-                instanceName="i", databaseName="d", tableName="t", accountName="a", accountPwd="p",
+                instanceName="i",
+                databaseName="d",
+                tableName="t",
+                accountName="a",
+                accountPwd="p",
                 fieldVals=[{"name": "a", "value": "b"}],
             ),
             "mysql",
         ),
     ],
 )
-def test_a_missing_package_is_named(
+def test_a_missing_package_is_named(  # noqa: PLR0917 - fixtures and parameters
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
     module: str,
