@@ -15,6 +15,9 @@ from thingplane.cloud import Services
 from thingplane.cloud.app import CloudApp
 from thingplane.cloud.quota import Quota
 from thingplane.cloud.registry import discover as discover_operations
+from thingplane.coap_access.metrics import HELP as COAP_HELP
+from thingplane.coap_access.resources import Resources
+from thingplane.coap_access.service import CoapService
 from thingplane.configurations.service import ConfigurationService
 from thingplane.configurations.store import ConfigurationStore
 from thingplane.consumers.metrics import HELP as CONSUMERS_HELP
@@ -25,6 +28,7 @@ from thingplane.device_jobs.service import JobService
 from thingplane.device_jobs.store import JobStore
 from thingplane.device_logs.notices import DeviceLogNotices
 from thingplane.device_logs.service import DeviceLogs
+from thingplane.devices.life_reports import LifeReports
 from thingplane.devices.service import DeviceService
 from thingplane.devices.tag_reports import TagReports
 from thingplane.files.block_uploads import BlockUploads
@@ -77,9 +81,10 @@ from thingplane.storage.timeseries.retention import HELP as HISTORY_HELP
 from thingplane.storage.timeseries.retention import Retention
 from thingplane.subscriptions.metrics import HELP as SUBSCRIPTIONS_HELP
 from thingplane.subscriptions.service import MnsQueues, Pace, SubscriptionLimits, SubscriptionService
-from thingplane.telemetry.service import SubDevices, TelemetryService
+from thingplane.telemetry.service import Outgoing, SubDevices, TelemetryService
 from thingplane.things.service import ThingModelService
 from thingplane.topics.forwarding import TopicForwarding
+from thingplane.topics.outgoing import CustomOutgoing
 from thingplane.topics.routes import TopicRouteService
 from thingplane.topics.service import TopicService
 from thingplane.topology.notices import TopologyNotices
@@ -149,6 +154,7 @@ class Platform:
         retention = Retention(series, clock, settings.history_days)
         self._run(retention.start, retention.close)
         metrics.add(self.gateway.reading, GATEWAY_HELP)
+        metrics.add(self.coap.counters.reading, COAP_HELP)
         metrics.add(retention.reading, HISTORY_HELP)
         self.health = Health(database, metrics, retention.refresh, forwarded.refresh)
         objects = ObjectEndpoint(self.ota.uploads)
@@ -194,6 +200,7 @@ class Platform:
         """Products, devices, groups, topology and topics."""
         settings, clock, database, bus = self._settings, self._clock, self._database, self._bus
         products = self.products = ProductService(database, clock, bus, max_products=settings.products_per_instance)
+        self._run(products.start, products.close)
         self.topics = TopicService(database, bus, products, max_categories=settings.topic_categories_per_product)
         devices = self.devices = DeviceService(
             database,
@@ -278,7 +285,13 @@ class Platform:
         self.models = ThingModelService(self._database, self._clock, self.products, self._bus)
         sub_devices = SubDevices(self.devices, self.topology)
         telemetry = TelemetryService(
-            series, commits, self.models, self._clock, self._bus, find_sub_device=sub_devices.find
+            series,
+            commits,
+            self.models,
+            self._clock,
+            self._bus,
+            find_sub_device=sub_devices.find,
+            outgoing=Outgoing(self.forwarder, self.products, self._clock, self._bus),
         )
         self._run(_nothing, telemetry.close)
         self._services.add(self.models, telemetry)
@@ -328,7 +341,20 @@ class Platform:
             token_seconds=settings.device_token_hours * 3600,
             per_minute=settings.mqtt_connects_per_minute,
         )
-        forwarding = TopicForwarding(self.routes, self.gateway.downlink)
+        resources = Resources(
+            self.devices,
+            self.products,
+            self.gateway.entrance,
+            self._clock,
+            self._bus,
+            token_seconds=settings.device_token_hours * 3600,
+            max_sessions=settings.coap_sessions,
+            per_minute=settings.mqtt_connects_per_minute,
+        )
+        keys = PskKeys(cast("Devices", self.devices))
+        self.coap = CoapService(resources, keys, max_sessions=settings.coap_sessions)
+        routed = TopicForwarding(self.routes, self.gateway.downlink).on_custom_message
+        forwarding = CustomOutgoing(self.forwarder, self.products, routed)
         self.gateway.on_custom_message(
             CustomMessages(self.parsing, self.device_logs, forwarding.on_custom_message).on_custom_message
         )
@@ -375,6 +401,11 @@ class Platform:
         self._updates()
         notices = TopologyNotices(self._bus, downlink, self.topology, self.gateway.logins)
         self._run(_nothing, notices.settled)
+        life = LifeReports(self.forwarder, self.products, clock)
+        self._run(_nothing, life.settled)
+        self.devices.on_connected.append(life.online)
+        self.devices.on_disconnected.append(life.offline)
+        self.devices.on_life.append(life.changed)
         self.devices.tags.on_change.append(TagReports(self.forwarder, self.products).changed)
         reports = TopologyReports(self._bus, self.forwarder, self.devices, self.products, self.topology)
         self._run(_nothing, reports.settled)

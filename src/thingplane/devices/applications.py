@@ -4,7 +4,7 @@ An application is durable before its ApplyId is given out, and so is every step:
 start. The devices of an application are made in one transaction together with the step that says so.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from thingplane.clock import Clock
 from thingplane.devices import errors
 from thingplane.devices.jobs import JobQueue
+from thingplane.devices.record import Device
 from thingplane.devices.registration import new_device
 from thingplane.devices.tables import device_applications, devices
+from thingplane.forwarding.bodies import Action
 from thingplane.products.service import Product, ProductService
 from thingplane.storage.database import Database
 
@@ -50,6 +52,8 @@ class Application(msgspec.Struct, frozen=True):
     status: Progress
 
 
+OnLife: TypeAlias = Callable[[Action, Sequence[Device]], Awaitable[None]]
+
 _NAMELESS: Final = (None, None)
 _entries = msgspec.json.Decoder(list[Entry])
 _failures = msgspec.json.Decoder(list[Failure])
@@ -58,7 +62,10 @@ _failures = msgspec.json.Decoder(list[Failure])
 class DeviceApplications:
     """The applications of all instances."""
 
-    def __init__(self, database: Database, clock: Clock, products: ProductService, max_devices: int) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, products: ProductService, max_devices: int, on_life: OnLife
+    ) -> None:
+        self._on_life = on_life
         self._database = database
         self._clock = clock
         self._products = products
@@ -181,15 +188,18 @@ class DeviceApplications:
             entries: Sequence[Entry | None] = (
                 [None] * row.total if row.entries is None else _entries.decode(row.entries)
             )
+            created: list[Device] = []
             try:
                 async with self._database.write() as connection:
                     if row.status == "CHECK":
                         await self._check(connection, row, entries)
                     else:
-                        await self._create(connection, row, product, entries)
+                        created = await self._create(connection, row, product, entries)
             except IntegrityError:
                 # Somebody else took a name, or deleted the product, after it was looked for: look again.
                 continue
+            if created:
+                await self._on_life("create", created)
 
     async def _check(self, connection: AsyncConnection, row: Any, entries: Sequence[Entry | None]) -> None:
         failures = await _taken(connection, row.product_key, entries)
@@ -197,21 +207,25 @@ class DeviceApplications:
 
     async def _create(
         self, connection: AsyncConnection, row: Any, product: Product, entries: Sequence[Entry | None]
-    ) -> None:
+    ) -> list[Device]:
+        created: list[Device] = []
         # First of all, so that of two nodes that do this one waits and then finds it done.
         if not await _step(connection, row, "CREATE_SUCCESS", entries=None):
-            return
+            return created
         failures = await _taken(connection, row.product_key, entries)
         if failures:
             await _step(connection, row, "CREATE_FAILED", "CREATE_SUCCESS", failures=_text(failures))
-            return
+            return created
         now = self._clock.now_ms()
         for chunk in _chunks(entries):
             named = [entry or _NAMELESS for entry in chunk]
             rows = [new_device(product, name, nickname, now) for name, nickname in named]
             # With RETURNING it is one statement for all rows: a statement for each would compete with the event loop
             # for the interpreter 250 times.
-            await connection.execute(insert(devices).values(application_id=row.id).returning(devices.c.id), rows)
+            statement = insert(devices).values(application_id=row.id).returning(devices.c.name, devices.c.id)
+            keys: dict[str, int] = dict((await connection.execute(statement, rows)).tuples().all())
+            created += [Device(id=keys[values["name"]], **values) for values in rows]
+        return created
 
 
 def _not_creatable(status: str | None) -> Exception:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.devices import errors
-from thingplane.devices.applications import MAX_DEVICES, DeviceApplications
+from thingplane.devices.applications import MAX_DEVICES, DeviceApplications, OnLife
 from thingplane.devices.batching import MAX_KEYS
 from thingplane.devices.certificates import MAX_AUTHORITIES, DeviceCertificates
 from thingplane.devices.changes import Changes
@@ -38,6 +38,7 @@ from thingplane.devices.statistics import DeviceStatistics
 from thingplane.devices.tables import device_tags, devices
 from thingplane.devices.tags import MAX_TAGS, DeviceTags
 from thingplane.devices.tokens import DeviceTokens, TokenError, TokenExpiredError
+from thingplane.forwarding.bodies import Action
 from thingplane.products.errors import NOT_EXISTED_PRODUCT, NULL_PRODUCT_KEY
 from thingplane.products.service import Product, ProductService
 from thingplane.storage.database import Database
@@ -69,6 +70,11 @@ Status = Literal["ONLINE", "OFFLINE", "UNACTIVE", "DISABLE"]
 
 OnDelete = Callable[[AsyncConnection, int], Awaitable[None]]
 OnReset = OnDelete
+OnConnected = Callable[[Device], None]
+OnDisconnected = Callable[[Device, int, int], None]
+
+CLOSED: Final = 400
+"""Why a connection ended that nobody on the platform has ended."""
 
 CACHED_DEVICES: Final = 100_000
 
@@ -111,13 +117,19 @@ class DeviceService:
         """Called with a device's key inside the transaction that deletes it, before it is gone."""
         self.on_reset: list[OnReset] = []
         """Called with a device's key inside the transaction that resets it."""
+        self.on_connected: list[OnConnected] = []
+        """Called with a device that has connected."""
+        self.on_disconnected: list[OnDisconnected] = []
+        """Called with a device whose connection has ended, the reason, and for how long nothing had come, in ms."""
+        self.on_life: list[OnLife] = []
+        """Called when devices were created, deleted, enabled or disabled; that is acknowledged afterwards."""
         self.tags = DeviceTags(database, clock, bus, max_tags)
         self.sdk_information = SdkInformation(database)
         self.client_ids = ClientIds(database, clock, bus, max_client_ids)
         self.certificates = DeviceCertificates(database, clock, self.by_id, max_authorities=max_authorities)
         self.tokens = DeviceTokens(database, clock, bus, self.by_id)
         self.self_registration = SelfRegistration(products, self)
-        self.applications = DeviceApplications(database, clock, products, max_batch)
+        self.applications = DeviceApplications(database, clock, products, max_batch, self._lived)
         self._database = database
         self.clock = self._clock = clock
         self._bus = bus
@@ -233,14 +245,24 @@ class DeviceService:
         """
         self._presence.connected(device, ip)
         self._bus.publish(DeviceConnected(device.id, device.product_key, device.name))
+        for report in self.on_connected:
+            report(device)
 
     def reported(self, device: Device, ip: str) -> None:
         """Take note of a message by a transport without connections (HTTPS): it activates the device, no more."""
         self._presence.reported(device, ip)
 
-    def disconnected(self, device: Device) -> None:
-        """Take note of the end of a connection."""
+    def disconnected(self, device: Device, reason: int = CLOSED, quiet_ms: int = 0) -> None:
+        """Take note of the end of a connection.
+
+        Args:
+            device: whose.
+            reason: code of why, as messages about it carry it.
+            quiet_ms: for how long nothing had come over it.
+        """
         self._presence.disconnected(device)
+        for report in self.on_disconnected:
+            report(device, reason, quiet_ms)
 
     async def flush(self) -> None:
         """Write the times of connections that are not written yet, so that queries of the table find them."""
@@ -285,7 +307,9 @@ class DeviceService:
             if await self._products.by_id(product.id) is None:
                 raise NOT_EXISTED_PRODUCT() from None
             raise
-        return self._directory.add(device)
+        added = self._directory.add(device)
+        await self._lived("create", [added])
+        return added
 
     async def delete(self, device: Device) -> None:
         """Delete a device with everything that hangs on it.
@@ -300,6 +324,7 @@ class DeviceService:
             if not deleted.rowcount:
                 raise errors.NOT_EXISTED_DEVICE()
         self._bus.publish(DeviceDeleted(device.id, device.product_key, device.name))
+        await self._lived("delete", [device])
 
     async def reset(self, device: Device) -> None:
         """Let a device count as never connected, so that it may register itself again; its secret stays.
@@ -352,6 +377,7 @@ class DeviceService:
         at = await self._switch(device, enabled=False)
         if at is not None:
             self._bus.publish(DeviceDisabled(device.id, device.product_key, device.name, at))
+            await self._lived("disable", [device])
 
     async def enable(self, device: Device) -> None:
         """Let a device connect again; nothing happens when it may already.
@@ -362,6 +388,11 @@ class DeviceService:
         at = await self._switch(device, enabled=True)
         if at is not None:
             self._bus.publish(DeviceEnabled(device.id, device.product_key, device.name, at))
+            await self._lived("enable", [device])
+
+    async def _lived(self, action: Action, devices: Sequence[Device]) -> None:
+        for report in self.on_life:
+            await report(action, devices)
 
     async def _switch(self, device: Device, *, enabled: bool) -> int | None:
         now = self._clock.now_ms()

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from functools import partial
-from typing import cast
+from typing import Final, cast
 
 import structlog
 
@@ -20,6 +20,10 @@ _log = structlog.get_logger(__name__)
 
 _HIGH_WATER = 65_536
 """Bytes waiting from which on a device counts as not reading: QoS 0 is dropped, QoS 1 waits in the session."""
+
+
+CLOSED: Final = 400
+"""The end of a connection that nobody on the platform has ended."""
 
 
 class Connection(Upper):
@@ -40,6 +44,7 @@ class Connection(Upper):
         "certified",
         "controls",
         "device",
+        "end_code",
         "extensions",
         "heard",
         "identity",
@@ -77,6 +82,8 @@ class Connection(Upper):
         """``/sys/{productKey}/{deviceName}/``"""
         self.identity = ""
         """``/{productKey}/{deviceName}``"""
+        self.end_code = CLOSED
+        """Why it ends, as messages about that carry it."""
         self.extensions = 0
         """The ``ext`` bitmap of the clientId."""
         self.state: DeviceState | None = None
@@ -129,6 +136,11 @@ class Connection(Upper):
     def lost(self) -> bool:
         """Whether the transport is gone."""
         return self._transport is None
+
+    @property
+    def quiet_ms(self) -> int:
+        """For how long nothing has come."""
+        return max(0, round((self._hub.clock.monotonic() - self.link.received_at) * 1000))
 
     def abort(self) -> None:
         """Drop the transport without sending what is left."""

@@ -12,6 +12,7 @@ from thingplane.gateway.connection import Connection
 from thingplane.gateway.hub import Hub
 from thingplane.gateway.ports import Topics
 from thingplane.gateway.registry import Registry
+from thingplane.gateway.session_codes import SessionCode
 from thingplane.gateway.sessions import Sessions
 from thingplane.gateway.settings import MAX_PAYLOAD, GatewaySettings
 from thingplane.gateway.sub_devices import SubDevices
@@ -89,6 +90,8 @@ class PlatformPolicy:
             return
         if connection.subs:
             self._subs.end_all(connection)
+        if closed.reason == ReasonCode.SESSION_TAKEN_OVER:
+            connection.end_code = SessionCode.ELSEWHERE
         self._registry.leave(connection)
         self.on_lost(device.id)
         session = link.session

@@ -37,8 +37,8 @@ class Devices(Protocol):
     def connected(self, device: ConnectingDevice, ip: str) -> None:
         """Take note of an accepted connection."""
 
-    def disconnected(self, device: ConnectingDevice) -> None:
-        """Take note of its end."""
+    def disconnected(self, device: ConnectingDevice, reason: int = 400, quiet_ms: int = 0) -> None:
+        """Take note of its end, of why, and of how long nothing had come."""
 
 
 class ConnectingProduct(Protocol):

@@ -1,6 +1,6 @@
 """Which device is connected, and on which connection: its own, or that of its gateway."""
 
-from thingplane.gateway.connection import Connection
+from thingplane.gateway.connection import CLOSED, Connection
 from thingplane.gateway.ports import Devices
 from thingplane.gateway.sub_device import SubDevice
 
@@ -49,7 +49,7 @@ class Registry:
         device = connection.device
         if device is None:
             return
-        self._devices.disconnected(device)
+        self._devices.disconnected(device, connection.end_code, connection.quiet_ms)
         if self._by_device.get(device.id) is connection:
             del self._by_device[device.id]
 
@@ -73,8 +73,8 @@ class Registry:
         self._subs[sub.device.id] = sub
         self._devices.connected(sub.device, sub.connection.ip)
 
-    def leave_sub(self, sub: SubDevice) -> None:
-        """Take note of the end of a login."""
-        self._devices.disconnected(sub.device)
+    def leave_sub(self, sub: SubDevice, code: int = CLOSED) -> None:
+        """Take note of the end of a login, and of why."""
+        self._devices.disconnected(sub.device, code, 0)
         if self._subs.get(sub.device.id) is sub:
             del self._subs[sub.device.id]

@@ -249,6 +249,7 @@ class Gateway:
         self._subs.end(event.device_id, SessionCode.DISABLED)
         connection = self._registry.get(event.device_id)
         if connection is not None:
+            connection.end_code = SessionCode.DISABLED
             connection.link.close(ReasonCode.NOT_AUTHORIZED, "device disabled")
 
     def _device_reset(self, event: DeviceReset) -> None:
@@ -271,6 +272,9 @@ class Gateway:
     def _end(self, device_id: int) -> None:
         """End connection and session of a device that is gone."""
         self._subs.end(device_id, SessionCode.DELETED)
+        connection = self._registry.get(device_id)
+        if connection is not None:
+            connection.end_code = SessionCode.DELETED
         session = self._sessions.live(device_id)
         if session is not None:
             self._broker.drop(session, ReasonCode.NOT_AUTHORIZED)

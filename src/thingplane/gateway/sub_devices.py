@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from thingplane.gateway.connection import Connection
+from thingplane.gateway.connection import CLOSED, Connection
 from thingplane.gateway.ports import ConnectingDevice
 from thingplane.gateway.registry import Registry
 from thingplane.gateway.session_codes import SessionCode, error_topic, named, session_message
@@ -101,7 +101,7 @@ class SubDevices:
         if connection.subs is not None and connection.subs.get(sub.identity) is sub:
             del connection.subs[sub.identity]
             connection.heard = {}
-        self._registry.leave_sub(sub)
+        self._registry.leave_sub(sub, CLOSED if code is None else code)
         self.on_lost(sub.device.id)
         self._sessions.broker.release(sub.session)
         self._sessions.disconnected(sub.session)

@@ -264,8 +264,7 @@ class Outgoing:
 
 def source_of(device: Identity, product: Product) -> Source:
     """Return whom messages of a device are from."""
-    own = cast("Device", device)
-    return Source(own.instance_id, own.product_id, own.product_key, own.id, own.name, own.iot_id, product.device_type)
+    return cast("Device", device).source(product.device_type)
 
 
 def _split(post: PropertyPost, received: int, level: CheckLevel) -> tuple[list[bodies.Reading], list[Failed]]:
