@@ -24,6 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "amqp": set(),
     "stomp": set(),
     "coap": set(),
+    "coap_access": {"alink", "bus", "coap", "devices", "gateway", "mqtt", "products", *BASE},
     "alink": set(),
     "bus": set(),
     "storage": BASE,

@@ -21,6 +21,8 @@ class Endpoints:
     mqtt_ws: int | None = None
     amqp: int | None = None
     stomp: int | None = None
+    coap: int | None = None
+    coaps: int | None = None
     amqp_plain: int | None = None
     stomp_plain: int | None = None
 
@@ -41,6 +43,8 @@ class Endpoints:
             ("mqtt_ws", "ws", self.mqtt_ws, "/mqtt"),
             ("amqp", "amqps", self.amqp, ""),
             ("stomp", "stomp+ssl", self.stomp, ""),
+            ("coap", "coap", self.coap, ""),
+            ("coaps", "coaps", self.coaps, ""),
             ("amqp_plain", "amqp", self.amqp_plain, ""),
             ("stomp_plain", "stomp", self.stomp_plain, ""),
         )

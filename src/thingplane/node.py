@@ -133,6 +133,10 @@ class Node:
         tls = platform.device_tls(lambda: _context(certificates))
         ports = await platform.gateway.start(settings.host, settings.mqtt_port, settings.mqtt_ws_port, tls)
         endpoints.mqtt, endpoints.mqtt_ws = ports.mqtt, ports.websocket
+        self._on_stop("CoAP", platform.coap.stop)
+        endpoints.coap, endpoints.coaps = await platform.coap.start(
+            settings.host, settings.coap_port, settings.coaps_port, certificates.certificate, certificates.key
+        )
         platform.device_http.mqtt_endpoint = settings.public_host or settings.host, ports.mqtt
 
     def _certificates(self) -> Certificates:

@@ -49,8 +49,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     stomp_port: Annotated[Port, Meta(description="STOMP over TLS, for consumers of consumer groups")] = 61614
     amqp_plain_port: Annotated[OptionalPort, Meta(description="AMQP 1.0 without TLS, for tests; -1: none")] = -1
     stomp_plain_port: Annotated[OptionalPort, Meta(description="STOMP without TLS, for tests; -1: none")] = -1
-    coap_port: Annotated[Port, Meta(description="CoAP; reserved, no listener in this version")] = 5682
-    coaps_port: Annotated[Port, Meta(description="CoAP over DTLS; reserved, no listener in this version")] = 5684
+    coap_port: Annotated[Port, Meta(description="CoAP over UDP, symmetric encryption of the protocol")] = 5682
+    coaps_port: Annotated[Port, Meta(description="CoAP over DTLS")] = 5684
     console_port: Annotated[Port, Meta(description="web console; reserved, not in this version")] = 8081
     access_key_id: Annotated[str, Meta(description="AccessKeyId of the account; empty: generated at first start")] = ""
     access_key_secret: Annotated[str, Meta(description="its secret; goes with access_key_id")] = ""
@@ -172,6 +172,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         list[str],
         Meta(description="hosts that the node may send HTTP requests to although their addresses are not public"),
     ] = []
+    coap_sessions: Annotated[
+        int, Meta(description="devices whose CoAP sessions are kept, each for UDP and for DTLS", ge=10)
+    ] = 20_000
     device_cache: Annotated[int, Meta(description="devices kept in memory", ge=100)] = 100_000
     mqtt_plain: Annotated[bool, Meta(description="accept MQTT without TLS")] = True
     mqtt_psk: Annotated[

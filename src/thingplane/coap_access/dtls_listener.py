@@ -1,0 +1,184 @@
+"""UDP with DTLS: sessions by address, and keys that are fetched before OpenSSL asks for them."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Any, Final, cast
+
+import structlog
+
+from thingplane.coap import Limits
+from thingplane.coap_access.dtls import DtlsContext, DtlsError, DtlsSession
+from thingplane.coap_access.metrics import Counters
+from thingplane.coap_access.resources import Resources
+from thingplane.coap_access.server import CoapServer
+from thingplane.coap_access.udp import Address, DatagramListener
+
+_log = structlog.get_logger(__name__)
+
+_TICK_S: Final = 0.25
+_HANDSHAKE_S: Final = 30.0
+"""Seconds that a handshake may take."""
+
+
+class _Peer:
+    """A DTLS session with its address; also what CoAP takes for the peer, so that a new session begins anew."""
+
+    __slots__ = ("address", "is_loading", "session", "until")
+
+    def __init__(self, address: Address, session: DtlsSession, until: float) -> None:
+        self.address = address
+        self.session = session
+        self.until = until
+        self.is_loading = False
+
+
+class DtlsListener(DatagramListener):
+    """CoAP in DTLS. As many sessions as fit; the one that has been silent for the longest time makes room."""
+
+    def __init__(
+        self, resources: Resources, counters: Counters, context: DtlsContext, max_sessions: int, idle_s: float
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.DatagramTransport | None = None
+        self._context = context
+        self._counters = counters
+        self._max = max_sessions
+        self._idle_s = idle_s
+        self._peers: OrderedDict[Address, _Peer] = OrderedDict()
+        self._shaking: set[_Peer] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.server = CoapServer(resources, counters, self._send, _peer_host, Limits(), secure=True)
+        self._ticking = self._loop.create_task(self._tick())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        address: Address = addr[:2]
+        peer = self._peers.get(address)
+        if peer is None or (_is_client_hello(data) and peer.session.is_ready):
+            # A device that has started again uses its old port, perhaps (RFC 6347, 4.2.8): the old session lasts until
+            # the new one has proven its address.
+            session, answers = self._context.hello(data, f"{address[0]} {address[1]}".encode())
+            for answer in answers:
+                self._write(answer, address)
+            if session is None:
+                return
+            if peer is not None:
+                self._forget(peer)
+            peer = self._begin(address, session)
+            data = b""
+        if peer.is_loading:
+            return  # it is sent again
+        peer.until = self._loop.time() + (self._idle_s if peer.session.is_ready else _HANDSHAKE_S)
+        self._peers.move_to_end(address)
+        absent = None if peer.session.is_ready else self._context.keys.absent(data)
+        if absent is None:
+            self._take(peer, data or None)
+            return
+        peer.is_loading = True
+        task = self._loop.create_task(self._load(peer, data, absent))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _begin(self, address: Address, session: DtlsSession) -> _Peer:
+        peer = self._peers[address] = _Peer(address, session, self._loop.time() + _HANDSHAKE_S)
+        self._shaking.add(peer)
+        if len(self._peers) > self._max:
+            self._forget(next(iter(self._peers.values())))
+        self._counters.sessions = len(self._peers)
+        return peer
+
+    async def _load(self, peer: _Peer, data: bytes, names: tuple[str, str]) -> None:
+        """Bring the device into memory whose key OpenSSL is going to ask for."""
+        try:
+            await self._context.keys.load(*names)
+        finally:
+            peer.is_loading = False
+        if self._peers.get(peer.address) is peer:
+            self._take(peer, data)
+
+    def _take(self, peer: _Peer, data: bytes | None) -> None:
+        session = peer.session
+        was_ready = session.is_ready
+        try:
+            messages = session.receive(data)
+        except DtlsError as error:
+            self._fail(peer, error)
+            return
+        self._flush(peer)
+        if session.is_ready and not was_ready:
+            self._shaking.discard(peer)
+            self._counters.handshakes += 1
+        for message in messages:
+            self.server.receive(message, peer)
+
+    def _send(self, data: bytes, peer: Hashable) -> None:
+        target = cast("_Peer", peer)
+        if self._peers.get(target.address) is not target:
+            return
+        try:
+            target.session.send(data)
+        except DtlsError as error:
+            self._fail(target, error)
+            return
+        self._flush(target)
+
+    def _flush(self, peer: _Peer) -> None:
+        for datagram in peer.session.outgoing():
+            self._write(datagram, peer.address)
+
+    def _write(self, data: bytes, address: Address) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.sendto(data, address)
+
+    def _fail(self, peer: _Peer, error: DtlsError) -> None:
+        self._counters.failed += 1
+        _log.debug("DTLS session ended", peer=peer.address[0], reason=str(error))
+        self._flush(peer)  # an alert, perhaps
+        self._forget(peer)
+
+    def _forget(self, peer: _Peer) -> None:
+        if self._peers.get(peer.address) is peer:
+            del self._peers[peer.address]
+        self._shaking.discard(peer)
+        self._counters.sessions = len(self._peers)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            now = self._loop.time()
+            for peer in list(self._shaking):
+                if peer.until <= now:
+                    self._fail(peer, DtlsError("the handshake took too long"))
+                    continue
+                try:
+                    peer.session.handle_timeout()
+                except DtlsError as error:
+                    self._fail(peer, error)
+                    continue
+                self._flush(peer)
+            while self._peers:
+                oldest = next(iter(self._peers.values()))
+                if oldest.until > now:
+                    break
+                self._forget(oldest)
+
+    async def close(self, seconds: float) -> None:
+        await self.server.stop(seconds)
+        self._ticking.cancel()
+        for peer in list(self._peers.values()):
+            peer.session.close()
+            self._flush(peer)
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _peer_host(peer: Hashable) -> str:
+    return cast("_Peer", peer).address[0]
+
+
+def _is_client_hello(data: bytes) -> bool:
+    """Tell whether a datagram begins with an unencrypted ClientHello: epoch 0, handshake, type 1."""
+    return len(data) > 13 and data[0] == 22 and data[3:5] == b"\0\0" and data[13] == 1

@@ -1,0 +1,96 @@
+"""What both listeners share: from a datagram to its answer, and the passing of time."""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Final
+
+import structlog
+
+from thingplane.coap import Code, Endpoint, Limits, Request
+from thingplane.coap_access.metrics import Counters
+from thingplane.coap_access.resources import CRITICAL, Resources
+
+_log = structlog.get_logger(__name__)
+
+TICK_S: Final = 0.25
+MAX_AT_WORK: Final = 10_000
+"""Requests handled at the same time; those beyond are told to come later."""
+
+Send = Callable[[bytes, Hashable], None]
+
+
+class CoapServer:
+    """Serves devices over whatever carries datagrams."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        counters: Counters,
+        send: Send,
+        address: Callable[[Hashable], str],
+        limits: Limits | None = None,
+        *,
+        secure: bool,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            resources: answer requests.
+            counters: where to count.
+            send: sends a datagram to a peer.
+            address: returns a peer's address.
+            limits: of what is remembered.
+            secure: whether datagrams are protected by DTLS.
+        """
+        loop = asyncio.get_running_loop()
+        self._resources = resources
+        self._counters = counters
+        self._send = send
+        self._address = address
+        self._secure = secure
+        self._now = loop.time
+        self._create_task = loop.create_task
+        self._endpoint = Endpoint(limits, first_message_id=int(loop.time() * 1000), known=CRITICAL)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ticking = loop.create_task(self._tick())
+
+    def receive(self, data: bytes, peer: Hashable) -> None:
+        """Take a datagram."""
+        request = self._endpoint.receive(data, peer, self._now())
+        if request is not None:
+            self._counters.requests += 1
+            if len(self._tasks) >= MAX_AT_WORK:
+                self._endpoint.respond(request, Code.SERVICE_UNAVAILABLE, self._now())
+            else:
+                task = self._create_task(self._serve(request))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        if self._endpoint.outgoing:
+            self._flush()
+
+    async def _serve(self, request: Request) -> None:
+        answer = await self._resources.answer(request, self._address(request.peer), secure=self._secure)
+        self._counters.answers[answer.code] += 1
+        self._endpoint.respond(
+            request, answer.code, self._now(), answer.payload, answer.options, separate=answer.separate
+        )
+        self._flush()
+
+    def _flush(self) -> None:
+        outgoing = self._endpoint.outgoing
+        self._endpoint.outgoing = []
+        for data, peer in outgoing:
+            self._send(data, peer)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._endpoint.tick(self._now())
+            self._resources.tick()
+            self._flush()
+
+    async def stop(self, seconds: float) -> None:
+        """Give requests that are handled so long to be answered."""
+        self._ticking.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)

@@ -1,0 +1,81 @@
+"""CoAP of a node: its two listeners."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from thingplane.coap_access.metrics import Counters
+from thingplane.coap_access.resources import Resources
+from thingplane.coap_access.udp import DatagramListener, UdpListener
+from thingplane.gateway.psk import PskKeys
+
+_GRACE_S: Final = 2.0
+IDLE_S: Final = 3600.0
+"""A DTLS session that nothing comes over for so long ends; devices begin another one."""
+
+
+class Ports(NamedTuple):
+    """Where it listens."""
+
+    coap: int
+    coaps: int
+
+
+class CoapService:
+    """Starts and stops the listeners."""
+
+    def __init__(self, resources: Resources, keys: PskKeys, *, max_sessions: int) -> None:
+        """Wire.
+
+        Args:
+            resources: answer requests.
+            keys: pre-shared keys of DTLS.
+            max_sessions: DTLS sessions at a time.
+        """
+        self.counters = Counters()
+        self._resources = resources
+        self._keys = keys
+        self._max_sessions = max_sessions
+        self._listeners: list[DatagramListener] = []
+
+    async def start(self, host: str, coap_port: int, coaps_port: int, certificate: Path, key: Path) -> Ports:
+        """Listen.
+
+        Args:
+            host: name or address.
+            coap_port: of the symmetric mode; 0: any free one.
+            coaps_port: of DTLS; 0: any free one.
+            certificate: PEM file of the server's certificate.
+            key: PEM file of its key.
+
+        Raises:
+            OSError: an address can't be used; the text names it.
+            ValueError: the certificate can't be used.
+        """
+        # With OpenSSL's second copy in the process, which takes a moment to load.
+        from thingplane.coap_access.dtls import DtlsContext, DtlsError  # noqa: PLC0415
+        from thingplane.coap_access.dtls_listener import DtlsListener  # noqa: PLC0415
+
+        coap = await self._listen(UdpListener(self._resources, self.counters), host, coap_port)
+        try:
+            context = DtlsContext(certificate, key, self._keys)
+        except DtlsError as error:
+            raise ValueError(str(error)) from error
+        listener = DtlsListener(self._resources, self.counters, context, self._max_sessions, IDLE_S)
+        return Ports(coap, await self._listen(listener, host, coaps_port))
+
+    async def _listen(self, listener: DatagramListener, host: str, port: int) -> int:
+        self._listeners.append(listener)
+        loop = asyncio.get_running_loop()
+        try:
+            transport, _ = await loop.create_datagram_endpoint(lambda: listener, (host, port))
+        except OSError as error:
+            raise OSError(error.errno, f"can't listen on udp {host}:{port}: {error.strerror or error}") from None
+        address: Any = transport.get_extra_info("sockname")
+        return int(address[1])
+
+    async def stop(self) -> None:
+        """Answer what has come, and close."""
+        while self._listeners:
+            await self._listeners.pop().close(_GRACE_S)
+        self._resources.visits.close()

@@ -1,0 +1,51 @@
+"""CBOR in the place of JSON (device-protocol, 10.2): the platform itself knows JSON only."""
+
+import io
+from typing import Any
+
+import msgspec
+
+MAX_DEPTH = 32
+
+
+class TranslationError(Exception):
+    """What came is not CBOR, or nothing that JSON can say."""
+
+
+def to_json(payload: bytes) -> bytes:
+    """Return the JSON text of a CBOR item.
+
+    Raises:
+        TranslationError: it is none, or has no counterpart in JSON.
+    """
+    import cbor2  # noqa: PLC0415 - for the few devices that use it
+
+    stream = io.BytesIO(payload)
+    try:
+        value = cbor2.CBORDecoder(stream).decode()
+        if stream.read(1):
+            raise TranslationError("more than one item")
+        return msgspec.json.encode(_plain(value, 0))
+    except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError, MemoryError) as error:
+        raise TranslationError(str(error)) from error
+
+
+def to_cbor(text: bytes) -> bytes:
+    """Return the CBOR item that says what a JSON text says."""
+    import cbor2  # noqa: PLC0415 - as above
+
+    encoded: bytes = cbor2.dumps(msgspec.json.decode(text))
+    return encoded
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """Return a value of JSON's types only: tags, byte strings and keys that are no text are refused."""
+    if depth > MAX_DEPTH:
+        raise TranslationError("too deep")
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list):
+        return [_plain(item, depth + 1) for item in value]
+    if isinstance(value, dict) and all(isinstance(name, str) for name in value):
+        return {name: _plain(item, depth + 1) for name, item in value.items()}
+    raise TranslationError(f"{type(value).__name__} has no counterpart in JSON")
