@@ -15,7 +15,7 @@ from thingplane.ota.building import FILE
 from thingplane.ota.job import RUNNING, Job, Kind, Selection, Strategy
 from thingplane.ota.ledger import COUNTS
 from thingplane.ota.package import Package, Verification
-from thingplane.ota.packages import PackageService
+from thingplane.ota.packages import PackageService, check_unverified
 from thingplane.ota.rows import MAX_OFFSET, Batch, to_job
 from thingplane.ota.selection import any_candidate, count_candidates
 from thingplane.ota.strategies import check_protocol, check_schedule, check_sources, gray_share
@@ -66,6 +66,8 @@ class JobService:
         """
         if package.product_id not in {None, product.id}:
             raise errors.FIRMWARE_AND_PRODUCT_KEY_MISMATCH()
+        if new.kind == "VERIFY":
+            check_unverified(package.status)
         now, strategy = self._clock.now_ms(), new.strategy
         check_schedule(now, new.schedule_at, new.finish_at)
         check_sources(package, strategy.src_versions)

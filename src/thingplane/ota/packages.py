@@ -251,11 +251,7 @@ class PackageService:
             BusinessError: iot.firmware.InProgressVerifyJobExisted, iot.firmware.VerifyFirmwareNoNeed,
                 iot.firmware.FirmwareNotFound.
         """
-        status = await self._status(connection, package)
-        if status == Verification.VERIFYING:
-            raise errors.IN_PROGRESS_VERIFY_JOB_EXISTED()
-        if status in USABLE:
-            raise errors.VERIFY_NO_NEED()
+        check_unverified(await self._status(connection, package))
         change = update(ota_packages).where(ota_packages.c.id == package.id)
         values = {"status": int(Verification.VERIFYING), "modified_at": self._clock.now_ms()}
         await connection.execute(change.values(values))
@@ -276,6 +272,18 @@ class PackageService:
         if status is None:
             raise errors.FIRMWARE_NOT_FOUND()
         return status
+
+
+def check_unverified(status: int) -> None:
+    """Check that a package with this status may be verified.
+
+    Raises:
+        BusinessError: iot.firmware.InProgressVerifyJobExisted, iot.firmware.VerifyFirmwareNoNeed.
+    """
+    if status == Verification.VERIFYING:
+        raise errors.IN_PROGRESS_VERIFY_JOB_EXISTED()
+    if status in USABLE:
+        raise errors.VERIFY_NO_NEED()
 
 
 async def _any(connection: AsyncConnection, *fits: ColumnElement[bool]) -> bool:

@@ -39,22 +39,27 @@ class Addressee(msgspec.Struct, frozen=True):
 class _Queue:
     """What a batch has to push, and what it may push."""
 
-    def __init__(self, per_minute: int, now: float) -> None:
-        self.per_minute = per_minute
+    def __init__(self, now: float) -> None:
+        self.per_minute = 0
         self.waiting: dict[int, None] = {}
         """Tasks whose devices came online, oldest first."""
         self.scanned = 0
         """Queued tasks up to this one were looked at."""
+        # A batch begins with what a second allows.
         self._credit = 0.0
-        self._at = now
+        self._at = now - 1.0
+        self._begun = False
 
     def allowed(self, now: float) -> int:
         """Return how many devices may be told now."""
         per_second = self.per_minute / 60
         earned = self._credit + (now - self._at) * per_second
+        if not self._begun:
+            earned, self._begun = max(earned, 1.0), True
         self._credit = min(earned, max(1.0, _BURST_S * per_second))
         self._at = now
-        return int(self._credit)
+        # Thirds of a push add up to one.
+        return int(self._credit + 1e-6)
 
     def spend(self, count: int) -> None:
         self._credit -= count
@@ -84,13 +89,8 @@ class Pusher:
 
     def want(self, task: Task) -> None:
         """Have the device of a task told when it is its batch's turn."""
-        queue = self._queues.get(task.job_id)
-        if queue is not None:
-            queue.waiting[task.id] = None
-        else:
-            # Whoever adds the batch later adds this first.
-            self._queues[task.job_id] = queue = _Queue(0, self._clock.monotonic())
-            queue.waiting[task.id] = None
+        queue = self._queues.setdefault(task.job_id, _Queue(self._clock.monotonic()))
+        queue.waiting[task.id] = None
 
     def forget(self) -> None:
         """Forget everything: another node pushes now."""
@@ -115,7 +115,7 @@ class Pusher:
         now, written = self._clock.monotonic(), []
         for job_id, batch in batches.items():
             strategy = batch.job.strategy
-            queue = self._queues.setdefault(job_id, _Queue(strategy.per_minute, now))
+            queue = self._queues.setdefault(job_id, _Queue(now))
             queue.per_minute = strategy.per_minute
             if not strategy.need_push:
                 queue.waiting.clear()

@@ -204,6 +204,8 @@ class Scheduler:
             again = [to_task(row) for row in await connection.execute(due.with_for_update())]
             change = update(ota_tasks).where(ota_tasks.c.id.in_([task.id for task in again]))
             await connection.execute(change.values(retry_at=None))
+        for task in again:
+            task.retry_at = None
         self.want(again)
         return Written()
 
