@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.node import NodeClients, install
+from tests.clients.node import node_clients  # noqa: F401 - a fixture
 from tests.common.clock import FakeClock
 from tests.consumers.groups import FakeGroups
 from tests.consumers.support import Listening
@@ -34,8 +34,3 @@ async def listening(certificates: Certificates, groups: FakeGroups, clock: FakeC
     for peer in listening.peers:
         peer.writer.transport.abort()
     await consumers.stop()
-
-
-@pytest.fixture(scope="session")
-def node_clients(tmp_path_factory: pytest.TempPathFactory) -> NodeClients:
-    return install(tmp_path_factory.mktemp("node"))

@@ -2,59 +2,22 @@
 
 import asyncio
 import base64
-import json
 import queue
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
 
 import stomp
-from tests.clients.node import NodeClients
+from tests.clients.node import NodeClients, Rhea
 from tests.consumers.groups import PASSWORD, TOPIC, USER, forwarded
 from tests.consumers.support import PATIENCE_S, Listening
 
 
-class Rhea:
-    """A consumer in Node.js; prints what happens as JSON lines."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def next(self, event: str) -> dict[str, Any]:
-        """Return the next event of a kind, skipping others."""
-        assert self._process.stdout is not None
-        async with asyncio.timeout(PATIENCE_S):
-            while line := await self._process.stdout.readline():
-                found: dict[str, Any] = json.loads(line)
-                if found["event"] == event:
-                    return found
-        raise AssertionError(f"the client ended without {event}")
-
-
-@asynccontextmanager
-async def rhea(clients: NodeClients, listening: Listening, **told: object) -> AsyncIterator[Rhea]:
-    arguments = {
-        "host": "localhost",
-        "port": listening.ports.amqp,
-        "ca": str(listening.ca),
-        "user": USER,
-        "password": PASSWORD,
-        **told,
-    }
-    process = await asyncio.create_subprocess_exec(
-        *clients.command("consumer.js", arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=1_000_000,
-    )
-    try:
-        yield Rhea(process)
-    finally:
-        process.kill()
-        await process.communicate()
+def rhea(clients: NodeClients, listening: Listening, **told: object) -> AbstractAsyncContextManager[Rhea]:
+    login = (USER, str(told.pop("password", PASSWORD)))
+    return clients.rhea(("localhost", listening.ports.amqp), listening.ca, login, **told)
 
 
 async def test_rhea_prints_topic_id_and_body(node_clients: NodeClients, listening: Listening) -> None:
@@ -172,3 +135,4 @@ async def test_stomp_py_is_told_that_it_is_refused(listening: Listening) -> None
     with pytest.raises(stomp.exception.ConnectFailedException):
         await asyncio.to_thread(connection.connect, USER, "wrong", wait=True)
     assert heard.frames.get(timeout=PATIENCE_S)[0] == "ERROR"
+    await asyncio.to_thread(connection.transport.stop)

@@ -8,6 +8,7 @@ import pytest
 from alibabacloud_iot20180120.client import Client
 from alibabacloud_tea_openapi.models import Config
 
+from tests.clients.node import node_clients  # noqa: F401 - a fixture
 from tests.common.node import NodeProcess, running_node
 from tests.common.postgres import create_database, drop_database
 from thingplane.cloud.client import CloudClient

@@ -16,6 +16,8 @@ _BACKLOG: Final = 1024
 _TICK_S: Final = 1.0
 _HANDSHAKE_S: Final = 15.0
 """Seconds for the TLS handshake (guide: a client has to be authenticated within 15 seconds)."""
+_SHUTDOWN_S: Final = 0.3
+"""Seconds in which the peer may say goodbye, too, before the TCP connection is closed."""
 _GOODBYE_S: Final = 1.0
 """Seconds that clients get to take leave when the server stops."""
 
@@ -97,7 +99,7 @@ class Consumers:
                 backlog=_BACKLOG,
                 reuse_address=True,
                 ssl_handshake_timeout=_HANDSHAKE_S if context else None,
-                ssl_shutdown_timeout=_GOODBYE_S if context else None,
+                ssl_shutdown_timeout=_SHUTDOWN_S if context else None,
             )
         except OSError as error:
             raise OSError(error.errno, f"can't listen on {host}:{port}: {error.strerror or error}") from None
