@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from benchmarks.amqp import amqp
 from benchmarks.api import api
 from benchmarks.connections import connections
 from benchmarks.figures import COLUMNS, Figure
@@ -18,6 +19,7 @@ from benchmarks.looping import looping
 from benchmarks.node import BenchmarkError, Fleet, prepare_fleet
 from benchmarks.posts import latency, posts
 from benchmarks.round_trips import round_trips
+from benchmarks.rules import rules
 from benchmarks.script_path import script_path
 from benchmarks.startup import startup
 from benchmarks.storm import storm
@@ -37,9 +39,11 @@ BENCHMARKS: Final[dict[str, Callable[[Fleet, int], Iterator[Figure]]]] = {
     "fleet": large,
     "validation": validation,
     "scripts": script_path,
+    "amqp": amqp,
     "looping": looping,
     "storm": storm,
     "rrpc": round_trips,
+    "rules": rules,
 }
 
 

@@ -3,7 +3,7 @@
 //   decide: accept (default), release, reject, modify or nothing: what becomes of each message
 //   options: for rhea's open_receiver; credit: given by hand, then nothing more
 //   drain: ask for a drain after the credit; idle: idle_time_out in ms; frame: max_frame_size
-//   quiet: do not print messages, only how many there were so far, once in 1000
+//   quiet: do not print messages, only how many there were, and at the end the milliseconds since generateTime
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import rhea from "rhea";
@@ -21,6 +21,7 @@ const decisions = {
   nothing: () => {},
 };
 let count = 0;
+const delays = [];
 
 container.on("connection_open", (context) => say("open", { container: context.connection.container_id }));
 container.on("receiver_open", (context) => {
@@ -38,7 +39,7 @@ container.on("message", (context) => {
   const body = message.body.content;
   decisions[told.decide || "accept"](delivery);
   if (told.quiet) {
-    if (count % 1000 === 0) say("count", { count });
+    delays.push(Date.now() - message.application_properties.generateTime);
     return;
   }
   say("message", {
@@ -77,5 +78,12 @@ if (told.sender) {
   container.on("sender_error", (context) => say("sender_error", { error: text(context.sender.error) }));
 }
 if (told.second) connection.open_receiver("second");
-process.stdin.on("end", () => connection.close());
+process.stdin.on("end", () => {
+  if (told.quiet) {
+    delays.sort((a, b) => a - b);
+    const at = (share) => delays[Math.min(Math.floor(delays.length * share), delays.length - 1)];
+    say("count", { count, p50: at(0.5), p99: at(0.99) });
+  }
+  connection.close();
+});
 process.stdin.resume();
