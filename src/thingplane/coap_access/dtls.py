@@ -17,8 +17,13 @@ _RECORD_HEADER: Final = 13
 _MAX_READ: Final = 65_536
 _CIPHERS: Final = (
     b"ECDHE+AESGCM:ECDHE+CHACHA20:PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-AES128-CCM8:PSK-AES128-CCM:"
-    b"PSK-AES128-CBC-SHA256:PSK-AES128-CBC-SHA:@SECLEVEL=1"
+    b"PSK-AES128-CBC-SHA256:PSK-AES128-CBC-SHA:@SECLEVEL=0"
 )
+"""Security level 0 lets AES128-CCM-8 in, which RFC 7252, 9.1.3.1 demands; nothing weaker is listed."""
+_SERVER_HELLO: Final = 2
+_SUITE_AT: Final = _RECORD_HEADER + 12 + 2 + 32
+"""Where the session id of a ServerHello begins, which its cipher suite follows: behind the headers of record and
+handshake message, version and random."""
 _NO_KEY: Final = 0
 
 
@@ -64,14 +69,11 @@ class DtlsContext:
     def _cookie(self) -> bytes:
         return hmac.digest(self._secret, self._address, "sha256")
 
-    def _key(self, connection: Any, identity: Any, buffer: Any, size: int) -> int:
+    def _key(self, _connection: Any, identity: Any, buffer: Any, size: int) -> int:
         """Write the key of an identity; OpenSSL calls this within a handshake."""
         handshake = self.keys.handshake
         if handshake is None or identity == ffi.NULL:
             return _NO_KEY
-        cipher = lib.SSL_get_current_cipher(connection)
-        name = b"" if cipher == ffi.NULL else ffi.string(lib.SSL_CIPHER_get_name(cipher))
-        handshake.suite = 0x008C if name == b"PSK-AES128-CBC-SHA" else 0
         key = self.keys.key(ffi.string(identity).decode("ascii", "replace"))
         if key is None or len(key) > size:
             return _NO_KEY
@@ -170,7 +172,10 @@ class DtlsSession:
 
     def outgoing(self) -> Iterator[bytes]:
         """Give the datagrams to send."""
-        return _datagrams(self._connection)
+        for datagram in _datagrams(self._connection):
+            if not self._handshake.suite:
+                self._handshake.suite = _suite(datagram)
+            yield datagram
 
     def timeout(self) -> float | None:
         """Return the seconds until a flight of the handshake has to be sent again; None: none has."""
@@ -186,6 +191,14 @@ class DtlsSession:
             self._connection.DTLSv1_handle_timeout()
         except SSL.Error as error:
             raise DtlsError(f"handshake: {error}") from error
+
+
+def _suite(datagram: bytes) -> int:
+    """Return the number of the cipher suite that a ServerHello at the beginning of a datagram chooses; otherwise 0."""
+    if len(datagram) <= _SUITE_AT or datagram[0] != 22 or datagram[_RECORD_HEADER] != _SERVER_HELLO:
+        return 0
+    at = _SUITE_AT + 1 + datagram[_SUITE_AT]
+    return int.from_bytes(datagram[at : at + 2], "big")
 
 
 def _datagrams(connection: SSL.Connection) -> Iterator[bytes]:
