@@ -56,6 +56,12 @@ def main() -> None:
     device.on_thing_event_post = lambda event, request_id, code, data, message, _user: tell(
         "event_reply", identifier=event, id=request_id, code=code, data=data, message=message
     )
+    device.on_thing_device_info_update = lambda request_id, code, data, message, _user: tell(
+        "tags_reply", id=request_id, code=code, data=data, message=message
+    )
+    device.on_thing_device_info_delete = lambda request_id, code, data, message, _user: tell(
+        "tags_deleted", id=request_id, code=code, data=data, message=message
+    )
     device.on_thing_prop_changed = lambda params, _user: tell("set", params=params)
     device.on_thing_call_service = call_service
     device.on_topic_message = lambda topic, payload, qos, _user: tell(
@@ -79,6 +85,10 @@ def main() -> None:
                 device.subscribe_rrpc_topic(command["topic"])
             case "publish":
                 device.publish_topic(command["topic"], command["payload"], command.get("qos", 1))
+            case "update_tags":
+                device.thing_update_tags(command["tags"])
+            case "remove_tags":
+                device.thing_remove_tags(command["keys"])
             case "shadow_get":
                 device.thing_get_shadow()
             case "shadow_update":

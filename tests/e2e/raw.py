@@ -89,7 +89,7 @@ class RawDevice:
                 return found
             assert isinstance(packet, Publish), packet
             found.append(packet)
-            if packet.packet_id is not None:
+            if packet.qos:
                 self.send(Puback(packet.packet_id))
 
     async def leave(self) -> None:

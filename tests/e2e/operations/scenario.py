@@ -7,16 +7,13 @@ from typing import Any, Final, Protocol
 
 from tests.common.node import NodeProcess
 from tests.e2e.operations.calls import unique
+from tests.e2e.operations.uploading import Uploader, content_of
 from tests.e2e.raw import PATIENCE_S, connected
 from thingplane.simulator.wire import Identity
 from thingplane.topology.service import signature
 
-REFUSED: Final = {
-    "TransformClientId": "iot.common.InvalidFormattedParameter",
-    "QueryDeviceFile": "iot.common.FileNotExist",
-    "DeleteDeviceFile": "iot.common.FileNotExist",
-}
-"""What a device without client ids and files cannot answer otherwise."""
+REFUSED: Final = {"TransformClientId": "iot.common.InvalidFormattedParameter"}
+"""What a device without client ids cannot answer otherwise."""
 
 
 class Answer(Protocol):
@@ -132,9 +129,12 @@ class Scenario:
         await self._call("QueryDeviceBySQL", SQL=f'SELECT * FROM device WHERE product_key = "{key}"')
         await self._call("DeleteDeviceProp", **one, PropKey="room")
         await self._call("ListOTAModuleVersionsByDevice", **one, CurrentPage=1, PageSize=10)
-        await self._call("QueryDeviceFileList", **one)
-        await self._call("QueryDeviceFile", **one, FileId="unknown")
-        await self._call("DeleteDeviceFile", **one, FileId="unknown")
+        async with connected(self._address, device) as (client, _):
+            await Uploader(client, device).upload("every.log", content_of(5000))
+        listed = await self._call("QueryDeviceFileList", **one)
+        file_id = listed.text("Data/FileSummary/FileId")
+        await self._call("QueryDeviceFile", **one, FileId=file_id)
+        await self._call("DeleteDeviceFile", **one, FileId=file_id)
 
     async def _topology(self, key: str, device: Identity) -> None:
         gateway = await self._device(await self._product(1), "gateway-1")

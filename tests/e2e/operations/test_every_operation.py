@@ -33,6 +33,8 @@ class Parsed:
         value: Any = self._body
         for name in path.split("/"):
             value = value[name]
+            if isinstance(value, list):
+                value = value[0]  # as the path of an XML document means it
         return str(value)
 
 
