@@ -407,7 +407,9 @@ class Platform:
         self.devices.on_disconnected.append(life.offline)
         self.devices.on_life.append(life.changed)
         self.devices.tags.on_change.append(TagReports(self.forwarder, self.products).changed)
-        reports = TopologyReports(self._bus, self.forwarder, self.devices, self.products, self.topology)
+        reports = TopologyReports(
+            self._bus, self._clock, self.forwarder, self.devices, self.products, self.topology
+        )
         self._run(_nothing, reports.settled)
         self._services.add(notices, reports)
 

@@ -47,6 +47,7 @@ def main() -> None:
     gateway.on_topic_message = lambda topic, payload, qos, _user: tell(
         "message", topic=topic, payload=payload.decode(), qos=qos
     )
+    gateway.on_subscribe_topic = lambda _mid, granted, _user: tell("subscribed", granted=granted)
     gateway.connect_async()
     calls = {
         "register": gateway.gateway_register_subdev,

@@ -10,10 +10,11 @@ import pytest
 from alibabacloud_iot20180120 import models
 from alibabacloud_iot20180120.client import Client
 
+from tests.common.cli import run_on
 from tests.common.node import NodeProcess
 from tests.e2e.device import SCRIPT, LinkkitDevice
 from tests.e2e.fleet import create_product, register_device
-from tests.e2e.operations.calls import new_product
+from tests.e2e.operations.calls import checked_client, new_product
 from thingplane.alink import signature
 
 GATEWAY_SCRIPT: Final = SCRIPT.with_name("linkkit_gateway.py")
@@ -89,8 +90,6 @@ def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def house(node: NodeProcess) -> House:
-    from tests.e2e.operations.calls import checked_client
-
     return House(node, checked_client(node))
 
 
@@ -130,11 +129,12 @@ def test_a_sub_device_lives_behind_its_gateway(house: House, hub: LinkkitDevice)
     assert (error["code"], error["data"]) == (520, listed(sub)[0])
 
 
-def test_a_call_waits_for_the_answer_of_a_sub_device(house: House, hub: LinkkitDevice) -> None:
+def test_a_sub_device_reports_events_and_subscribes_topics_of_its_own(house: House, hub: LinkkitDevice) -> None:
     sub = house.sub_device()
     attach(hub, sub)
     own = f"/{sub['ProductKey']}/{sub['DeviceName']}/user/"
     hub.do("subscribe", topic=own + "get")
+    assert hub.expect("subscribed")["granted"] == [1]
     hub.do("publish", topic=topic(sub, "thing/event/Alarm/post"), payload='{"id":"1","params":{"Reason":3}}')
     assert message(hub, topic(sub, "thing/event/Alarm/post_reply"))["code"] == 200
     request = models.PubRequest(
@@ -255,3 +255,30 @@ def test_pack_posts_hold_values_of_sub_devices(house: House, hub: LinkkitDevice)
         history = topic(house.gateway, "thing/event/property/history/post")
         hub.do("publish", topic=history, payload=json.dumps({"id": "4", "params": [{**part, "properties": []}]}))
         assert message(hub, history + "_reply")["code"] == code
+
+
+def test_a_gateway_fetches_the_secrets_of_its_sub_devices(house: House, hub: LinkkitDevice, node: NodeProcess) -> None:
+    sub = house.sub_device()
+    hub.do("register", devices=pairs(sub, secret=False))
+    assert hub.expect("registered")["code"] == 6288
+    run_on(node, "product", "dynamic-register", sub["ProductKey"], "on")
+
+    def registered() -> bool:
+        # A running node notices a moment later.
+        hub.do("register", devices=pairs(sub, secret=False))
+        return bool(hub.expect("registered")["code"] == 200)
+
+    until(registered)
+    hub.do("register", devices=pairs(sub, secret=False))
+    (answer,) = hub.expect("registered", code=200)["data"]
+    assert (answer["deviceName"], answer["deviceSecret"]) == (sub["DeviceName"], sub["DeviceSecret"])
+    assert answer["iotId"]
+    request = models.QueryProductRequest(product_key=sub["ProductKey"])
+    secret = house.cloud.query_product(request).body.data.product_secret
+    hub.do("product_register", devices=[[sub["ProductKey"], sub["DeviceName"], secret]])
+    data = hub.expect("product_registered", code=200)["data"]
+    assert ([entry["deviceSecret"] for entry in data["successes"]], data["failures"]) == ([sub["DeviceSecret"]], [])
+    attach(hub, {**sub, "DeviceSecret": answer["deviceSecret"]})
+    hub.do("delete", devices=pairs(sub, secret=False))
+    assert hub.expect("deleted", code=200)["data"] == listed(sub)
+    assert house.status(sub) == "OFFLINE"

@@ -19,6 +19,7 @@ from thingplane.forwarding.service import Forwarded, Forwarder, Kind
 from thingplane.products.service import NewProduct, Product, ProductService
 from thingplane.storage.database import Database
 from thingplane.topology import device as topology_device
+from thingplane.topology.notices import TopologyNotices
 from thingplane.topology.registration import SubDeviceRegistration
 from thingplane.topology.reports import TopologyReports
 from thingplane.topology.service import TopologyChanged, TopologyService
@@ -67,18 +68,29 @@ class NoForwarder:
 
 
 def make_services(
-    devices: DeviceService, products: ProductService, topology: TopologyService, reports: TopologyReports
+    devices: DeviceService,
+    products: ProductService,
+    topology: TopologyService,
+    notices: TopologyNotices,
+    reports: TopologyReports,
 ) -> Services:
     registration = SubDeviceRegistration(devices, products, topology, max_registered=3)
-    return Services(devices, products, topology, registration, reports)
+    return Services(devices, products, topology, notices, registration, reports)
 
 
 @pytest.fixture
-def gateways(bus: LocalBus, devices: DeviceService, products: ProductService, topology: TopologyService) -> Gateways:
+def gateways(
+    *,
+    bus: LocalBus,
+    clock: FakeClock,
+    devices: DeviceService,
+    products: ProductService,
+    topology: TopologyService,
+    notices: TopologyNotices,
+) -> Gateways:
     nobody: Any = NoForwarder()
-    return Gateways(
-        make_services(devices, products, topology, TopologyReports(bus, nobody, devices, products, topology))
-    )
+    reports = TopologyReports(bus, clock, nobody, devices, products, topology)
+    return Gateways(make_services(devices, products, topology, notices, reports))
 
 
 @pytest.fixture
@@ -354,14 +366,15 @@ async def test_subscribers_learn_of_changes_and_of_found_devices(
     devices: DeviceService,
     products: ProductService,
     topology: TopologyService,
+    notices: TopologyNotices,
     gateway: Device,
     register: Register,
 ) -> None:
     (meter,) = await register(1)
     async with forwarding(tmp_path, clock, database) as forwarder:
         seen = await subscribed(forwarder)
-        reports = TopologyReports(bus, forwarder, devices, products, topology)
-        gateways = Gateways(make_services(devices, products, topology, reports))
+        reports = TopologyReports(bus, clock, forwarder, devices, products, topology)
+        gateways = Gateways(make_services(devices, products, topology, notices, reports))
         await gateways.ask(gateway, "thing/topo/add", [signed(meter)])
         await devices.disable(meter)
         await devices.enable(meter)
@@ -370,20 +383,37 @@ async def test_subscribers_learn_of_changes_and_of_found_devices(
         await reports.settled()
         found = [named(meter), {"productKey": meter.product_key, "deviceName": "new-1"}]
         await gateways.ask(gateway, "thing/list/found", found)
+        message_id = await notices.ask_to_add(gateway, [meter])
+        # An id of the device's own, an answer to nothing, the answer, and the same again.
+        for alink_id in ("x", "1", str(int(message_id) % 2**32), str(int(message_id) % 2**32)):
+            reply = {"id": alink_id, "code": 200, "data": {"a": 1.50}}
+            await gateways.send(gateway, "thing/topo/add/notify_reply", json.dumps(reply).encode())
         await forwarder.durable()
     own = f"/{gateway.product_key}/{gateway.name}/thing/"
     entry = {"iotId": meter.iot_id, **named(meter)}
     assert [(item.kind, item.topic) for item in seen] == [(Kind.TOPOLOGY, own + "topo/lifecycle")] * 4 + [
-        (Kind.FOUND, own + "list/found")
+        (Kind.FOUND, own + "list/found"),
+        (Kind.REPLY, own + "downlink/reply/message"),
     ]
     bodies = [json.loads(item.body) for item in seen]
-    assert [body.get("action") for body in bodies] == ["create", "disable", "enable", "delete", None]
+    assert [body.get("action") for body in bodies] == ["create", "disable", "enable", "delete", None, None]
     hub = {"gwIotId": gateway.iot_id, "gwProductKey": gateway.product_key, "gwDeviceName": gateway.name}
     assert bodies[0] == {
         "action": "create",
         **hub,
         "devices": [entry],
         "messageCreateTime": clock.now_ms(),
+    }
+    assert bodies[5] == {
+        "gmtCreate": clock.now_ms(),
+        "iotId": gateway.iot_id,
+        **named(gateway),
+        "requestId": int(message_id),
+        "code": 200,
+        "message": "",
+        "topic": f"/sys/{gateway.product_key}/{gateway.name}/thing/topo/add/notify",
+        "data": {"a": 1.5},
+        "checkFailedData": {},
     }
     assert bodies[4] == {**hub, "devices": [entry, {"iotId": "", **found[1]}]}
 

@@ -1,22 +1,15 @@
 """What gateways send to this slice. Logins of sub-devices are the affair of the connections (``gateway.logins``)."""
 
-import structlog
-
-from thingplane.alink import Handler, Uplink
+from thingplane.alink import Handler
 from thingplane.cloud import Services
 from thingplane.devices.service import DeviceService
 from thingplane.products.service import ProductService
+from thingplane.topology.notice_replies import NoticeReplies
+from thingplane.topology.notices import TopologyNotices
 from thingplane.topology.registration import SubDeviceRegistration
 from thingplane.topology.reports import TopologyReports
 from thingplane.topology.requests import Requests, TopologyRequests
 from thingplane.topology.service import TopologyService
-
-_log = structlog.get_logger(__name__)
-
-
-def _noted(uplink: Uplink) -> None:
-    """Take a reply to a notice, which changes nothing."""
-    _log.debug("a notice was answered", device=uplink.device.name, topic=uplink.topic)
 
 
 def handlers(services: Services) -> dict[str, Handler]:
@@ -26,6 +19,7 @@ def handlers(services: Services) -> dict[str, Handler]:
         requests, services.get(ProductService), services.get(TopologyService), services.get(TopologyReports)
     )
     registration = services.get(SubDeviceRegistration)
+    replies = NoticeReplies(services.get(DeviceService), services.get(TopologyNotices), services.get(TopologyReports))
     return {
         "thing/topo/add": topology.add,
         "thing/topo/delete": topology.delete,
@@ -34,10 +28,10 @@ def handlers(services: Services) -> dict[str, Handler]:
         "thing/sub/register": registration.register,
         "thing/sub/unregister": topology.unregister,
         "thing/proxy/provisioning/product_register": registration.product_register,
-        "thing/topo/add/notify_reply": _noted,
-        "thing/topo/change_reply": _noted,
-        "thing/disable_reply": _noted,
-        "thing/enable_reply": _noted,
-        "thing/delete_reply": _noted,
-        "thing/gateway/permit_reply": _noted,
+        "thing/topo/add/notify_reply": replies.asked,
+        "thing/topo/change_reply": replies.noted,
+        "thing/disable_reply": replies.noted,
+        "thing/enable_reply": replies.noted,
+        "thing/delete_reply": replies.noted,
+        "thing/gateway/permit_reply": replies.noted,
     }

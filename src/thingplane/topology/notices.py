@@ -1,6 +1,7 @@
 """What gateways are told about their sub-devices (device-protocol reference, 4.3 and 4.5)."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Final, Protocol
 
@@ -20,6 +21,8 @@ DISABLED: Final = 8
 _STATUS: Final = {"add": ADDED, "delete": DELETED}
 # The SDK for C reads no longer ids.
 _ALINK_IDS: Final = 2**32
+_MAX_ASKED: Final = 10_000
+"""Questions whose answers are recognized."""
 
 Name = tuple[str, str]
 """(ProductKey, DeviceName)."""
@@ -51,6 +54,7 @@ class TopologyNotices:
         self._topology = topology
         self._logins = logins
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asked: OrderedDict[tuple[int, int], int] = OrderedDict()
         bus.subscribe(TopologyChanged, self._changed)
         bus.subscribe(DeviceEnabled, self._enabled)
         bus.subscribe(DeviceDisabled, self._disabled)
@@ -66,7 +70,14 @@ class TopologyNotices:
         name = (gateway.product_key, gateway.name)
         if not await self._send(gateway.id, name, "topo/add/notify", params, message_id=message_id):
             raise INACTIVE_DEVICE() if gateway.activated_at is None else OFFLINE("The gateway is offline.")
+        self._asked[gateway.id, message_id % _ALINK_IDS] = message_id
+        if len(self._asked) > _MAX_ASKED:
+            self._asked.popitem(last=False)
         return str(message_id)
+
+    def answered(self, gateway_id: int, alink_id: int) -> int | None:
+        """Return the MessageId of the question that a gateway answers, once; None if it was not asked."""
+        return self._asked.pop((gateway_id, alink_id), None)
 
     async def settled(self) -> None:
         """Return when all notices about what has happened so far are sent or lost."""

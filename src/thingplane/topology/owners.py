@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import select
 
 from thingplane.bus import Bus
-from thingplane.devices.service import DeviceDeleted, DeviceReset
+from thingplane.devices.service import DeviceReset
 from thingplane.storage.database import Database
 from thingplane.topology.events import TopologyChanged
 from thingplane.topology.tables import topology_relations
@@ -38,8 +38,8 @@ class Owners:
         self._loads: dict[int, set[int]] = {}
         self._numbers = itertools.count()
         bus.subscribe(TopologyChanged, self._changed)
-        bus.subscribe(DeviceDeleted, self._gone)
-        bus.subscribe(DeviceReset, self._gone)
+        # A deleted gateway needs no care: its key never comes back, and who looks it up finds nobody.
+        bus.subscribe(DeviceReset, self._reset)
 
     async def of(self, device_ids: Iterable[int]) -> dict[int, int]:
         """Return the gateways of devices by their keys; those without one are left out."""
@@ -76,8 +76,8 @@ class Owners:
     def _changed(self, event: TopologyChanged) -> None:
         self._forget([sub.device_id for sub in event.sub_devices])
 
-    def _gone(self, event: DeviceDeleted | DeviceReset) -> None:
-        """Forget a device, and whose gateway it was: their relationships went with it."""
+    def _reset(self, event: DeviceReset) -> None:
+        """Forget whose sub-device a device was, and whose gateway."""
         owned = [device_id for device_id, gateway_id in self._known.items() if gateway_id == event.device_id]
         self._forget([event.device_id, *owned])
         for stale in self._loads.values():

@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
 from thingplane.bus import Bus
+from thingplane.clock import Clock
 from thingplane.devices.service import Device, DeviceDisabled, DeviceEnabled, DeviceService
 from thingplane.forwarding import bodies
 from thingplane.forwarding.service import Forwarder, Kind, Source
@@ -17,9 +18,10 @@ _ACTIONS: Final[dict[str, bodies.Action]] = {"add": "create", "delete": "delete"
 class TopologyReports:
     """Forwards changes of relationships, switches of sub-devices, and what gateways have found."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - each is of a type of its own
         self,
         bus: Bus,
+        clock: Clock,
         forwarder: Forwarder,
         devices: DeviceService,
         products: ProductService,
@@ -29,11 +31,13 @@ class TopologyReports:
 
         Args:
             bus: brings changes.
+            clock: time of messages.
             forwarder: takes the messages.
             devices: the service of gateways and sub-devices.
             products: of their products.
             topology: finds the gateway of a sub-device.
         """
+        self._clock = clock
         self._forwarder = forwarder
         self._devices = devices
         self._products = products
@@ -60,6 +64,23 @@ class TopologyReports:
             source = await self._source(gateway)
             if source is not None:
                 self._forwarder.forward(Kind.FOUND, source, topic, bodies.found(source, listed))
+
+    async def answered(self, gateway: Device, message_id: int, code: int, message: str, data: bytes) -> None:
+        """Forward what a gateway says to the question whether it adds sub-devices.
+
+        Args:
+            gateway: who answers.
+            message_id: MessageId of the question.
+            code: of the answer.
+            message: that goes with it.
+            data: JSON text of an object.
+        """
+        topic = f"/{gateway.product_key}/{gateway.name}/thing/downlink/reply/message"
+        source = await self._source(gateway) if self._forwarder.has_subscribers else None
+        if source is not None and self._forwarder.wanted(Kind.REPLY, gateway.product_id, topic):
+            asked = f"/sys/{gateway.product_key}/{gateway.name}/thing/topo/add/notify"
+            body = bodies.reply(source, self._clock.now_ms(), message_id, code, message, asked, data)
+            self._forwarder.forward(Kind.REPLY, source, topic, body)
 
     async def settled(self) -> None:
         """Return when everything about what has happened so far is forwarded and durable."""
