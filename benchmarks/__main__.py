@@ -10,6 +10,7 @@ from typing import Final
 
 from benchmarks.amqp import amqp
 from benchmarks.api import api
+from benchmarks.coap import coap
 from benchmarks.connections import connections
 from benchmarks.figures import COLUMNS, Figure
 from benchmarks.fleet import large
@@ -43,6 +44,7 @@ BENCHMARKS: Final[dict[str, Callable[[Fleet, int], Iterator[Figure]]]] = {
     "looping": looping,
     "storm": storm,
     "rrpc": round_trips,
+    "coap": coap,
     "rules": rules,
 }
 
