@@ -143,7 +143,7 @@ async def test_a_killed_node_loses_no_result(node: NodeProcess) -> None:
 class Hook(http.server.BaseHTTPRequestHandler):
     received: queue.Queue[tuple[dict[str, str], bytes]]
 
-    def do_POST(self) -> None:  # noqa: N802 - the name that the library calls
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.received.put((dict(self.headers), body))
         self.send_response(204)

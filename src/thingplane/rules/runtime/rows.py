@@ -43,7 +43,7 @@ class Rows:
             if not rows:
                 asyncio.get_running_loop().call_soon(rows.clear)
             category = self._categories.get(message.product_key, "")
-            row = rows[message.position] = Row(message, self._now(), category, self._tags.get(message.device_id, {}))
+            row = rows[message.position] = Row(message, self._now(), category, self._tags.get(message.device_id))
         return row
 
     def learn(self, product: Product) -> None:

@@ -13,7 +13,6 @@ Value: TypeAlias = Any
 Evaluate: TypeAlias = Callable[["Row"], Value]
 """A compiled expression."""
 
-_NO_TAGS: Mapping[str, str] = {}
 _decode = msgspec.json.Decoder().decode
 
 
@@ -32,28 +31,18 @@ class Message(Protocol):
     def body(self) -> bytes: ...
 
 
-class Row:
+class Row(msgspec.Struct, gc=False):
     """One message: what is the same for all rules that see it, so that its payload is parsed once."""
 
-    __slots__ = ("body", "device_type", "message", "now_ms", "tags")
-
-    def __init__(
-        self, message: Message, now_ms: int, device_type: str = "", tags: Mapping[str, str] = _NO_TAGS
-    ) -> None:
-        """Take a message.
-
-        Args:
-            message: as it was forwarded.
-            now_ms: epoch milliseconds.
-            device_type: category of the product.
-            tags: of the device.
-        """
-        self.message = message
-        self.now_ms = now_ms
-        self.device_type = device_type
-        self.tags = tags
-        self.body: Value = None
-        """The payload's JSON object or array, None until ``parse`` was called. A plain slot: every path reads it."""
+    message: Message
+    now_ms: int
+    """Epoch milliseconds."""
+    device_type: str = ""
+    """Category of the product."""
+    tags: Mapping[str, str] | None = None
+    """Of the device; None: no rule that sees the message asks for any."""
+    body: Value = None
+    """The payload's JSON object or array, None until ``parse`` was called."""
 
     def parse(self) -> None:
         """Fill ``body``.
@@ -61,19 +50,11 @@ class Row:
         Raises:
             PayloadError: the payload is neither a JSON object nor an array.
         """
-        self.body = read_body(self.message.body)
-
-
-def read_body(payload: bytes) -> Value:
-    """Parse a payload.
-
-    Raises:
-        PayloadError: it is no JSON object or array.
-    """
-    try:
-        body = _decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise PayloadError(f"The payload is not JSON: {error}") from None
-    if type(body) is not dict and type(body) is not list:
-        raise PayloadError("The payload is JSON, but neither an object nor an array.")
-    return body
+        try:
+            body = _decode(self.message.body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise PayloadError(f"The payload is not JSON: {error}") from None
+        kind = type(body)
+        if kind is not dict and kind is not list:
+            raise PayloadError("The payload is JSON, but neither an object nor an array.")
+        self.body = body

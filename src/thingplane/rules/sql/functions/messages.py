@@ -35,7 +35,7 @@ CHARSETS: Final = frozenset(
 
 
 def _attribute(row: Row, key: Value) -> str | None:
-    return row.tags.get(text(key))
+    return None if row.tags is None else row.tags.get(text(key))
 
 
 def _charset(name: Value) -> str:
