@@ -46,7 +46,9 @@ FRAMES: list[st.SearchStrategy[bytes]] = [
         drain=st.booleans(),
         echo=st.booleans(),
     ),
-    st.builds(disposition, st.integers(0, 50), st.none() | st.integers(0, 60), settled=st.booleans()),
+    st.builds(
+        disposition, st.integers(0, 50), st.none() | st.integers(0, 60), settled=st.booleans(), wide=st.booleans()
+    ),
     st.builds(detach, small, closed=st.booleans()),
     st.builds(ending, small),
     small.map(lambda handle: frame(0, composite(D.TRANSFER, [uint(handle)]) + b"x")),

@@ -212,25 +212,27 @@ OUTCOMES = [
 ]
 
 
+@pytest.mark.parametrize("wide", [False, True], ids=["short list", "long list"])
 @pytest.mark.parametrize(("state", "descriptor"), OUTCOMES)
-def test_every_outcome_is_reported(state: bytes, descriptor: Descriptor) -> None:
+def test_every_outcome_is_reported(state: bytes, descriptor: Descriptor, wide: bool) -> None:
     client = attached()
     send(client, *range(300))
     # Twice with each width of the numbers: the second time by the short cut.
     for first, last in ((0, None), (1, None), (2, 4), (5, 7), (256, None), (257, None), (258, 260), (261, 263)):
-        client.send(disposition(first, last, state))
+        client.send(disposition(first, last, state, wide=wide))
         expected = list(range(first, (first if last is None else last) + 1))
         assert settled(client) == [(descriptor, expected, [])]
 
 
-def test_a_damaged_short_cut_is_as_malformed_as_ever() -> None:
+@pytest.mark.parametrize(("wide", "place"), [(False, 12), (False, 13), (True, 15), (True, 19)])
+def test_a_damaged_short_cut_is_as_malformed_as_ever(wide: bool, place: int) -> None:
     client = attached()
     send(client, *range(9))
-    good = disposition(1)
-    client.send(disposition(0), good)
+    good = disposition(1, wide=wide)
+    client.send(disposition(0, wide=wide), good)
     assert len(settled(client)) == 2
     bad = bytearray(good)
-    bad[13] += 1  # the count of its fields
+    bad[place] += 1  # size or count of its fields
     assert client.send(bytes(bad))[0].error == Condition.DECODE_ERROR
 
 

@@ -130,10 +130,21 @@ def flow(
 
 
 def disposition(
-    first: int, last: int | None = None, state: bytes = ACCEPTED, *, settled: bool = True, receiver: bool = True
+    first: int,
+    last: int | None = None,
+    state: bytes = ACCEPTED,
+    *,
+    settled: bool = True,
+    receiver: bool = True,
+    wide: bool = False,
 ) -> bytes:
+    """Settle deliveries; with ``wide`` in a list of 32 bits."""
     fields = [boolean(receiver), uint(first), NULL if last is None else uint(last), boolean(settled), state]
-    return frame(0, composite(D.DISPOSITION, fields))
+    if not wide:
+        return frame(0, composite(D.DISPOSITION, fields))
+    content = b"".join(fields)
+    sizes = (len(content) + 4).to_bytes(4, "big") + len(fields).to_bytes(4, "big")
+    return frame(0, b"\x00\x53\x15\xd0" + sizes + content)
 
 
 def detach(handle: int = 0, *, closed: bool = True) -> bytes:

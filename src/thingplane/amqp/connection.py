@@ -3,7 +3,7 @@
 from enum import Enum, auto
 
 from thingplane.amqp.capabilities import Capabilities
-from thingplane.amqp.codec.dispositions import DispositionReader, is_short
+from thingplane.amqp.codec.dispositions import DispositionReader, is_disposition
 from thingplane.amqp.codec.inbound import read_performative
 from thingplane.amqp.codec.outbound import close_frame, end_frame, error_value, open_frame, outcome_frame
 from thingplane.amqp.errors import AmqpError, ConnectionFault, LinkFault, SessionFault
@@ -254,8 +254,8 @@ class ServerConnection:
 
     def _on_body(self, channel: int, data: bytes, start: int, end: int, events: list[Event]) -> None:
         event: Event | None
-        short = is_short(data, start)
-        if short:
+        known = is_disposition(data, start)
+        if known:
             decision = self._dispositions.read(data, start, end)
             session = self._sessions.get(channel)
             if decision is not None and session is not None:
@@ -264,7 +264,7 @@ class ServerConnection:
                     events.append(event)
                 return
         performative = read_performative(data, start, end)
-        if short and isinstance(performative, Disposition):
+        if known and isinstance(performative, Disposition):
             self._dispositions.learn(data, start, end, performative)
         try:
             event = self._on_performative(channel, performative)

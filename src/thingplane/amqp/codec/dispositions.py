@@ -1,8 +1,14 @@
 """Dispositions by a short cut: they are nearly all that a busy client sends."""
 
+from typing import Final
+
 from thingplane.amqp.performatives import Disposition
 
-_KNOWN_LIMIT = 64
+_KNOWN_LIMIT: Final = 64
+_STARTS: Final = (b"\x00\x53\x15\xc0", b"\x00\x53\x15\xd0")
+"""Descriptor and constructor: Qpid sends short lists, rhea and the Go clients long ones."""
+_SHORTEST: Final = 8
+"""Bytes of the fields of a disposition from the role on, with numbers of 0."""
 
 Decision = tuple[int, int, bool, int | None]
 """First and last delivery, whether they are settled, descriptor of the state."""
@@ -20,21 +26,31 @@ class DispositionReader:
         """Return what a frame's body says, None when it has to be read in full.
 
         Args:
-            data: bytes of which the body begins with the disposition's descriptor and the constructor of a short list.
+            data: bytes that contain the body, which `is_disposition`.
             start: of the body.
             end: of the body.
         """
-        if end - start < 14 or data[start + 6] != 0x41:
+        if data[start + 3] == 0xC0:
+            role = start + 6
+            if end - role < _SHORTEST or data[start + 4] != end - start - 5:
+                return None
+            count = data[start + 5]
+        else:
+            role = start + 12
+            if end - role < _SHORTEST or int.from_bytes(data[start + 4 : start + 8], "big") != end - start - 8:
+                return None
+            count = int.from_bytes(data[start + 8 : role], "big")
+        if data[role] != 0x41:
             return None
-        code = data[start + 7]
-        position = start + 9
+        code = data[role + 1]
+        position = role + 3
         if code == 0x52:
-            first = data[start + 8]
+            first = data[role + 2]
         elif code == 0x70:
-            position = start + 12
-            first = int.from_bytes(data[start + 8 : position], "big")
+            position = role + 6
+            first = int.from_bytes(data[role + 2 : position], "big")
         elif code == 0x43:
-            position = start + 8
+            position = role + 2
             first = 0
         else:
             return None
@@ -53,8 +69,8 @@ class DispositionReader:
         else:
             return None
         known = self._known.get(data[position:end])
-        # With the same rest, the list is well-formed if its size and count are right.
-        if known is None or data[start + 4] != end - start - 5 or data[start + 5] != known[0]:
+        # With the same rest, the list is well-formed if its count is right, too.
+        if known is None or count != known[0]:
             return None
         return first, last, known[1], known[2]
 
@@ -62,7 +78,10 @@ class DispositionReader:
         """Remember the rest of a disposition that was read in full."""
         if len(self._known) >= _KNOWN_LIMIT or not disposition.is_receiver:
             return
-        position = start + 7
+        if data[start + 3] == 0xC0:
+            count, position = data[start + 5], start + 7
+        else:
+            count, position = int.from_bytes(data[start + 8 : start + 12], "big"), start + 13
         for _ in range(2):
             width = {0x43: 1, 0x40: 1, 0x52: 2, 0x70: 5}.get(data[position] if position < end else 0)
             if width is None:
@@ -70,9 +89,9 @@ class DispositionReader:
             position += width
         # A rest that begins with the flag leaves no doubt where the numbers end.
         if data[position : position + 1] in {b"\x41", b"\x42"}:
-            self._known[data[position:end]] = (data[start + 5], disposition.settled, disposition.state)
+            self._known[data[position:end]] = (count, disposition.settled, disposition.state)
 
 
-def is_short(data: bytes, start: int) -> bool:
-    """Tell whether a body begins as `DispositionReader.read` needs it."""
-    return data.startswith(b"\x00\x53\x15\xc0", start)
+def is_disposition(data: bytes, start: int) -> bool:
+    """Tell whether a body begins as `DispositionReader` needs it."""
+    return data.startswith(_STARTS, start)
