@@ -79,7 +79,11 @@ class DeviceDirectory:
 
     async def find(self, product_key: str, name: str) -> Device | None:
         """Return the device with this name, or None."""
-        return self.cached(product_key, name) or await self._names.get((product_key, name))
+        device = self.cached(product_key, name)
+        # PostgreSQL would refuse the query, and with it those for other devices of the same batch.
+        if device is None and "\0" not in product_key and "\0" not in name:
+            device = await self._names.get((product_key, name))
+        return device
 
     async def find_id(self, device_id: int) -> Device | None:
         """Return the device with this key, or None."""
@@ -87,7 +91,10 @@ class DeviceDirectory:
 
     async def find_iot_id(self, iot_id: str) -> Device | None:
         """Return the device with this IotId, or None."""
-        return self.cached_iot_id(iot_id) or await self._iot_ids.get(iot_id)
+        device = self.cached_iot_id(iot_id)
+        if device is None and "\0" not in iot_id:  # as above
+            device = await self._iot_ids.get(iot_id)
+        return device
 
     def intern(self, row: Any) -> Device:
         """Return the one object of the device of a row with ``COLUMNS``, without a place in the cache of its own."""

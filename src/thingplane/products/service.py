@@ -114,6 +114,8 @@ class ProductService:
         product = self._by_key.get(product_key)
         if product is not None:
             return product
+        if "\0" in product_key:  # PostgreSQL would refuse the query
+            return None
         invalidations = self._invalidations
         async with self._database.read() as connection:
             product = await first(connection, select(products).where(products.c.product_key == product_key))
