@@ -35,6 +35,8 @@ class SdkApi(Api):
         # The SDK signs with the time of this machine, whatever the test's clock says.
         super().__init__(services, clock=clock, wire_clock=SystemClock(), **options)
         self.foreign: set[str] = set()
+        self.address = ""
+        """Host and port that it listens on."""
         self._client: Client | None = None
         self._server = ApiServer(self.app)
         self._answer: Any = None
@@ -42,9 +44,8 @@ class SdkApi(Api):
     async def start(self) -> None:
         """Listen, and aim the SDK at it."""
         port = await self._server.start(HOST, 0)
-        config = Config(
-            access_key_id="testid", access_key_secret="testsecret", endpoint=f"{HOST}:{port}", protocol="http"
-        )
+        self.address = f"{HOST}:{port}"
+        config = Config(access_key_id="testid", access_key_secret="testsecret", endpoint=self.address, protocol="http")
         self._client = Client(config)
         call_api = self._client.call_api_async
 

@@ -103,7 +103,7 @@ async def downloads(database: Database, clock: FakeClock, blobs: LocalBlobStore)
 
 
 @pytest.fixture
-async def ota(
+async def ota(  # noqa: PLR0917 - fixtures
     database: Database,
     clock: FakeClock,
     bus: LocalBus,
@@ -133,7 +133,7 @@ async def ota(
 
 
 @pytest.fixture
-async def world(
+async def world(  # noqa: PLR0917 - fixtures
     database: Database,
     clock: FakeClock,
     bus: LocalBus,

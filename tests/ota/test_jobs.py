@@ -1,5 +1,7 @@
 """Batches from beginning to end: which devices, when they are told, what their reports do; time is the test's."""
 
+from itertools import pairwise
+
 import pytest
 
 from tests.devices.marks import one_database
@@ -38,6 +40,7 @@ async def test_a_static_batch_updates_every_device_that_is_not_there_yet(world: 
     assert await world.status(job) == "COMPLETED"
 
 
+@one_database
 async def test_a_device_that_comes_online_without_a_word_is_told_after_a_while(world: World) -> None:
     (lamp,) = await world.fleet(1)
     world.downlink.unreachable.add(lamp.id)
@@ -60,6 +63,7 @@ async def test_a_device_that_comes_online_without_a_word_is_told_after_a_while(w
     assert world.pushed([lamp]) == [2]
 
 
+@one_database
 @pytest.mark.parametrize(
     ("parameters", "names"),
     [
@@ -102,6 +106,7 @@ async def test_devices_of_a_list_or_group(world: World) -> None:
     assert (shown["GroupId"], shown["GroupName"]) == (group.group_id, "lamps")
 
 
+@one_database
 async def test_differences_are_for_one_version_only(world: World) -> None:
     await world.fleet(1, "1.0", "right")
     (wrong,) = await world.fleet(1, "1.1", "wrong")
@@ -119,6 +124,7 @@ async def test_differences_are_for_one_version_only(world: World) -> None:
     assert wrong.name not in await world.states(job)
 
 
+@one_database
 async def test_a_device_whose_version_has_changed_gets_no_differences(world: World) -> None:
     (lamp,) = await world.fleet(1)
     world.downlink.unreachable.add(lamp.id)
@@ -131,6 +137,7 @@ async def test_a_device_whose_version_has_changed_gets_no_differences(world: Wor
     assert world.pushed([lamp]) == [0]
 
 
+@one_database
 async def test_planned_start_and_end(world: World) -> None:
     lamps = await world.fleet(3)
     start = world.clock.now_ms() + 600_000
@@ -168,6 +175,7 @@ async def test_timeouts_count_from_the_first_progress(world: World) -> None:
     assert await world.states(job) == {"lamp-1": "FAILED", "lamp-2": "FAILED"}
 
 
+@one_database
 async def test_failures_are_tried_again(world: World) -> None:
     (lamp,) = await world.fleet(1)
     job = await world.job(await world.package(), SrcVersion=["1.0"], RetryInterval=10, RetryCount=1)
@@ -182,6 +190,7 @@ async def test_failures_are_tried_again(world: World) -> None:
     assert await world.states(job) == {"lamp-1": "FAILED"}
 
 
+@one_database
 async def test_the_rate_is_kept(world: World) -> None:
     lamps = await world.fleet(40)
     await world.job(await world.package(), MaximumPerMinute=20)
@@ -190,7 +199,7 @@ async def test_the_rate_is_kept(world: World) -> None:
         await world.tick()
         counts.append(sum(world.pushed(lamps)))
     assert [counts[59], counts[119]] == [20, 40]
-    assert max(later - earlier for earlier, later in zip(counts, counts[1:], strict=False)) <= 1
+    assert max(later - earlier for earlier, later in pairwise(counts)) <= 1
 
 
 async def test_dynamic_batches_follow_versions(world: World) -> None:
@@ -222,6 +231,7 @@ async def test_dynamic_batches_follow_versions(world: World) -> None:
     assert await world.refused("CancelOTAStrategyByJob", JobId=job) == "iot.firmware.JobAlreadyCanceled"
 
 
+@one_database
 async def test_dynamic_mode_2_waits_for_reports(world: World) -> None:
     (lamp,) = await world.fleet(1)
     job = await world.job(await world.package(), "Dynamic", SrcVersion=["1.0"], DynamicMode=2)
@@ -230,6 +240,7 @@ async def test_dynamic_mode_2_waits_for_reports(world: World) -> None:
     assert await world.states(job) == {"lamp-1": "QUEUED"}
 
 
+@one_database
 async def test_the_newest_policy_wins(world: World) -> None:
     (lamp,) = await world.fleet(1)
     first = await world.job(await world.package("2.0"), "Dynamic", SrcVersion=["1.0"])
@@ -257,6 +268,7 @@ async def test_one_unfinished_task_a_device(world: World) -> None:
     assert (await world.states(replacing))["lamp-2"] == "SUCCEEDED"
 
 
+@one_database
 async def test_modules_at_the_same_time_only_if_both_batches_allow_it(world: World) -> None:
     (lamp,) = await world.fleet(1)
     await world.inform(lamp, "7", "radio")
@@ -282,6 +294,7 @@ async def test_modules_at_the_same_time_only_if_both_batches_allow_it(world: Wor
     )
 
 
+@one_database
 async def test_tasks_that_an_application_confirms(world: World) -> None:
     first, second = await world.fleet(2)
     job = await world.job(await world.package(), NeedConfirm=True)
@@ -297,6 +310,7 @@ async def test_tasks_that_an_application_confirms(world: World) -> None:
     assert await world.refused("ConfirmOTATask", TaskId=[task]) == "iot.ota.ConfirmNotAllowedNow"
 
 
+@one_database
 async def test_planned_tasks_are_confirmed_in_their_time_only(world: World) -> None:
     await world.fleet(1)
     start = world.clock.now_ms() + 600_000
@@ -307,6 +321,7 @@ async def test_planned_tasks_are_confirmed_in_their_time_only(world: World) -> N
     await world.call("ConfirmOTATask", TaskId=[task])
 
 
+@one_database
 async def test_devices_that_have_to_ask(world: World) -> None:
     (lamp,) = await world.fleet(1)
     job = await world.job(await world.package(Udi="note"), NeedPush=False, Tag=[{"Key": "k", "Value": "v"}])
@@ -367,6 +382,7 @@ async def test_cancelling_a_batch_by_state(world: World) -> None:
     assert refused == "iot.firmware.JobAlreadyCanceled"
 
 
+@one_database
 async def test_cancelling_a_planned_batch(world: World) -> None:
     await world.fleet(1)
     firmware = await world.package()
@@ -381,6 +397,7 @@ async def test_cancelling_a_planned_batch(world: World) -> None:
     assert await world.refused("CancelOTATaskByJob", JobId=now) == "iot.firmware.CancelOptionIsMandatory"
 
 
+@one_database
 async def test_cancelling_by_device(world: World) -> None:
     running, told = await world.fleet(2)
     firmware = await world.package()
@@ -432,6 +449,7 @@ async def test_deleted_devices_leave_the_counts(world: World) -> None:
     assert (await world.states(job), await world.status(job)) == ({}, "COMPLETED")
 
 
+@one_database
 async def test_subscribers_are_told(world: World) -> None:
     lamp, blocked = await world.fleet(2)
     subscriber = await world.listen()

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from tests.common.api import Api
 from tests.common.clock import FakeClock
 from tests.common.downlink import RecordingDownlink
 from tests.common.forwarding import AllTo
+from tests.common.sdk_api import SdkApi
 from tests.common.uplinks import Messages
 from tests.ota.forms import form
 from thingplane.bus import LocalBus
@@ -26,7 +26,7 @@ TARGET = "2.0"
 class World:
     """What the tests of this folder need, with short ways to it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - each is of a type of its own
         self,
         clock: FakeClock,
         bus: LocalBus,
@@ -36,7 +36,7 @@ class World:
         downlink: RecordingDownlink,
         forwarder: Forwarder,
         product: Product,
-        api: Api,
+        api: SdkApi,
         messages: Messages,
     ) -> None:
         self.clock = clock
@@ -50,6 +50,11 @@ class World:
         self.api = api
         self.messages = messages
         self._forwarded = 0
+
+    @property
+    def url(self) -> str:
+        """Where the node's HTTP port is."""
+        return f"http://{self.api.address}"
 
     # Back ends.
 
