@@ -1,6 +1,7 @@
 """Consumer groups without a platform behind them: the other side of what listeners use."""
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 
 from thingplane.forwarding.message import Forwarded, Kind
@@ -51,7 +52,7 @@ class FakeGroups:
     """One group: what waits goes to the first member that takes it."""
 
     members: list[FakeMembership] = field(default_factory=list)
-    waiting: list[Delivery] = field(default_factory=list)
+    waiting: deque[Delivery] = field(default_factory=deque)
     accepted_ids: list[int] = field(default_factory=list)
     rejected_ids: list[int] = field(default_factory=list)
     failure: Exception | None = None
@@ -82,13 +83,14 @@ class FakeGroups:
             raise self.failure
 
     def add(self, *messages: Forwarded, attempt: int = 0) -> None:
-        self.waiting += [Delivery(self, message, attempt, None, realtime=True, deadline=0.0) for message in messages]
+        for message in messages:
+            self.waiting.append(Delivery(self, message, attempt, None, realtime=True, deadline=0.0))
         self.send()
 
     def send(self) -> None:
         for member in list(self.members):
             while self.waiting and member.consumer.capacity() > 0:
-                member.consumer.deliver(self.waiting.pop(0))
+                member.consumer.deliver(self.waiting.popleft())
 
     def accepted(self, delivery: Delivery) -> None:
         self.accepted_ids.append(delivery.message.position)
