@@ -3,11 +3,10 @@
 from enum import Enum, auto
 
 from thingplane.amqp.capabilities import Capabilities
-from thingplane.amqp.codec.dispositions import DispositionReader, is_disposition
 from thingplane.amqp.codec.inbound import read_performative
-from thingplane.amqp.codec.outbound import close_frame, end_frame, error_value, open_frame, outcome_frame
-from thingplane.amqp.errors import AmqpError, ConnectionFault, LinkFault, SessionFault
-from thingplane.amqp.events import ConnectionClosed, Event, LinkAttached, LinkDetached
+from thingplane.amqp.codec.outbound import close_frame, error_value, open_frame, outcome_frame
+from thingplane.amqp.errors import AmqpError, ConnectionFault
+from thingplane.amqp.events import ConnectionClosed, Event, LinkAttached
 from thingplane.amqp.link import SenderLink
 from thingplane.amqp.numbers import (
     AMQP_FRAME,
@@ -19,20 +18,9 @@ from thingplane.amqp.numbers import (
     Condition,
     SaslCode,
 )
-from thingplane.amqp.performatives import (
-    Attach,
-    Begin,
-    Close,
-    Detach,
-    Disposition,
-    End,
-    Flow,
-    Open,
-    Performative,
-    Transfer,
-)
+from thingplane.amqp.performatives import Close, Open
 from thingplane.amqp.sasl import CHALLENGE, MECHANISMS, SaslExchange
-from thingplane.amqp.session import Session
+from thingplane.amqp.sessions import Sessions
 
 _TICK = 1.0
 """Seconds between two calls of `tick`, about: what is due within the next one is done now."""
@@ -69,11 +57,9 @@ class ServerConnection:
         "_attach_deadline",
         "_buffer",
         "_close_deadline",
-        "_dispositions",
         "_heartbeat",
         "_limit",
         "_needed",
-        "_peer_frame_size",
         "_received_at",
         "_sasl",
         "_sent_at",
@@ -101,11 +87,9 @@ class ServerConnection:
         self._buffer: bytearray | None = None  # start of an incomplete frame, or what waits for a decision
         self._needed = 0  # bytes the buffer must have before decoding makes sense
         self._limit = capabilities.max_sasl_frame  # bytes of the next inbound frame
-        self._peer_frame_size = MIN_MAX_FRAME_SIZE
         self._sasl = SaslExchange()
-        self._sessions: dict[int, Session | None] = {}  # by channel; None: ended by this side, not yet by the client
+        self._sessions = Sessions(self, MIN_MAX_FRAME_SIZE)
         self._undecided = False  # LinkAttached reported, answer outstanding
-        self._dispositions = DispositionReader()
         self._heartbeat = capabilities.heartbeat
         self._received_at = now
         self._sent_at = now
@@ -240,7 +224,7 @@ class ServerConnection:
             raise ConnectionFault(Condition.ILLEGAL_STATE, "the first frame is no open")
         if performative.max_frame_size < MIN_MAX_FRAME_SIZE:
             raise ConnectionFault(Condition.INVALID_FIELD, "max-frame-size is below 512")
-        self._peer_frame_size = performative.max_frame_size
+        self._sessions = Sessions(self, performative.max_frame_size)
         self.container_id = performative.container_id
         if performative.idle_time_out:
             self._heartbeat = min(self._heartbeat, performative.idle_time_out / 2_000)
@@ -253,72 +237,14 @@ class ServerConnection:
         self.send(open_frame(own.container_id, own.max_frame_size, own.channel_max, own.idle_time_out))
 
     def _on_body(self, channel: int, data: bytes, start: int, end: int, events: list[Event]) -> None:
-        event: Event | None
-        known = is_disposition(data, start)
-        if known:
-            decision = self._dispositions.read(data, start, end)
-            session = self._sessions.get(channel)
-            if decision is not None and session is not None:
-                event = session.settle(*decision)
-                if event is not None:
-                    events.append(event)
-                return
-        performative = read_performative(data, start, end)
-        if known and isinstance(performative, Disposition):
-            self._dispositions.learn(data, start, end, performative)
-        try:
-            event = self._on_performative(channel, performative)
-        except SessionFault as fault:
-            event = self._end(channel, fault)
-        except LinkFault as fault:
-            event = self._detach(channel, fault)
-        if event is not None:
-            self._undecided = isinstance(event, LinkAttached)
-            events.append(event)
-
-    def _on_performative(self, channel: int, performative: Performative) -> Event | None:
-        if isinstance(performative, Close):
-            return self._on_close(performative)
-        if isinstance(performative, Open):
-            raise ConnectionFault(Condition.ILLEGAL_STATE, "a second open")
-        if isinstance(performative, Begin):
-            self._on_begin(channel, performative)
-            return None
-        if channel not in self._sessions:
-            raise ConnectionFault(Condition.ILLEGAL_STATE, "there is no session on this channel")
-        session = self._sessions[channel]
-        if isinstance(performative, End):
-            return self._on_end(channel, performative)
-        if session is None:
-            return None  # on its way before the client saw the end
-        match performative:
-            case Flow():
-                return session.on_flow(performative)
-            case Disposition():
-                return session.on_disposition(performative)
-            case Attach():
-                return session.on_attach(performative)
-            case Detach():
-                return session.on_detach(performative)
-            case Transfer():
-                session.on_transfer(performative.handle)
-                return None
-
-    def _on_begin(self, channel: int, begin: Begin) -> None:
-        if channel > self.capabilities.channel_max:
-            raise ConnectionFault(Condition.FRAMING_ERROR, "the channel is above channel-max")
-        if channel in self._sessions:
-            raise ConnectionFault(Condition.ILLEGAL_STATE, "the channel has a session")
-        if begin.remote_channel is not None:
-            raise ConnectionFault(Condition.INVALID_FIELD, "the server begins no sessions")
-        self._sessions[channel] = Session(self, channel, begin, self._peer_frame_size)
-
-    def _on_end(self, channel: int, end: End) -> Event | None:
-        session = self._sessions.pop(channel)
-        if session is None:
-            return None
-        self.send(end_frame(channel))
-        return session.close(end.error)
+        """Take a frame in the state OPEN."""
+        event = self._sessions.receive(channel, data, start, end)
+        if event is None:
+            return
+        if isinstance(event, Close):
+            event = self._on_close(event)
+        self._undecided = isinstance(event, LinkAttached)
+        events.append(event)
 
     def _on_close(self, close: Close) -> ConnectionClosed:
         self.send(close_frame())
@@ -326,20 +252,6 @@ class ServerConnection:
         return ConnectionClosed(close.error, by_peer=True)
 
     # Faults
-
-    def _end(self, channel: int, fault: SessionFault) -> Event | None:
-        session = self._sessions[channel]
-        self._sessions[channel] = None
-        self.send(end_frame(channel, error_value(fault.condition, fault.description)))
-        return None if session is None else session.close(fault.description)
-
-    def _detach(self, channel: int, fault: LinkFault) -> Event | None:
-        session = self._sessions[channel]
-        link = None if session is None else session.link
-        if session is None or link is None:
-            return None
-        session.refused(link, fault.condition, fault.description)
-        return LinkDetached(link, fault.description)
 
     def _fail(self, fault: AmqpError, now: float) -> ConnectionClosed:
         """Tell the client what it did wrong and close."""
