@@ -223,7 +223,7 @@ class DeviceApplications:
             # With RETURNING it is one statement for all rows: a statement for each would compete with the event loop
             # for the interpreter 250 times.
             statement = insert(devices).values(application_id=row.id).returning(devices.c.name, devices.c.id)
-            keys: dict[str, int] = dict((await connection.execute(statement, rows)).tuples().all())
+            keys = {row.name: row.id for row in await connection.execute(statement, rows)}
             created += [Device(id=keys[values["name"]], **values) for values in rows]
         return created
 
