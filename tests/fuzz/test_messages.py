@@ -11,6 +11,7 @@ import uvloop
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.common.postgres import create_database
 from tests.fuzz.mutation import changed, lines
 from thingplane.devices.service import Device
 from thingplane.gateway.entrance import Outcome
@@ -79,10 +80,13 @@ class Fleet:
                 assert isinstance(json.loads(payload), dict)
 
 
-@pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    ports = {f"{name}_port": 0 for name in PORTS}
-    node = Node(load_settings({"data_dir": tmp_path_factory.mktemp("node"), **ports}, {}), lambda: None)
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    given: dict[str, object] = {f"{name}_port": 0 for name in PORTS}
+    if request.param == "postgresql":
+        # It refuses texts that SQLite takes.
+        given["database_url"] = create_database(request.getfixturevalue("postgres_server_url"), "fuzz")
+    node = Node(load_settings({"data_dir": tmp_path_factory.mktemp("node"), **given}, {}), lambda: None)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(node.start())
         try:
@@ -112,7 +116,7 @@ def test_the_corpus_as_it_is(fleet: Fleet, name: str) -> None:
         fleet.check(name, fleet.publish(name, topic, payload), len(payload))
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.sampled_from(NAMES), st.sampled_from(CASES), st.data())
 def test_changed_payloads(fleet: Fleet, name: str, case: tuple[str, bytes], data: st.DataObject) -> None:
     topic, seed = case
@@ -121,7 +125,7 @@ def test_changed_payloads(fleet: Fleet, name: str, case: tuple[str, bytes], data
     fleet.check(name, fleet.publish(name, topic, payload), len(payload))
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(NAMES), changed([topic.encode() for topic, _ in CASES], changes=2), st.sampled_from(PAYLOADS))
 @example("device", b"/sys/{pk}/{dn}/thing/event/" + b"x" * 900 + b"/post", b"{}")
 @example("device", b"/sys/{pk}/{dn}//thing/event/property/post", b"{}")
