@@ -133,44 +133,45 @@ async def test_instances_do_not_see_each_other_s_rules(world: World) -> None:
     assert refused == "iot.prod.NotExistedProduct"
 
 
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"Select": "a,"}, "iot.messagebroker.IncorrectRuleSql"),
+    ({"Where": "a >"}, "iot.messagebroker.IncorrectRuleSql"),
+    ({"Where": "a >", "Select": ""}, "iot.messagebroker.IncorrectRuleSql"),
+    ({"Select": ",".join("a" * 51)}, "iot.messagebroker.IncorrectRuleSql"),
+    ({"DataType": "BINARY", "Select": "a"}, "iot.messagebroker.IncorrectRuleSql"),
+    ({"DataType": "BINARY", "ShortTopic": "+/thing/lifecycle", "TopicType": 0}, "iot.ruleng.IncorrectType"),
+    ({"DataType": "BINARY", "ShortTopic": "+", "TopicType": 2}, "iot.ruleng.IncorrectType"),
+    ({"DataType": "TEXT"}, "iot.common.InvalidFormattedParameter"),
+    ({"TopicType": 3}, "iot.ruleng.IncorrectType"),
+    ({"TopicType": "x"}, "iot.ruleng.IncorrectType"),
+    ({"TopicType": 2}, "iot.ruleng.IncorrectType"),
+    ({"TopicType": 0}, "iot.ruleng.IncorrectSysTopic"),
+    ({"ShortTopic": "+/thing/unknown"}, "iot.ruleng.IncorrectSysTopic"),
+    ({"ShortTopic": "+/thing/event/+/post"}, "iot.ruleng.IncorrectSysTopic"),
+    ({"ShortTopic": "+/ota/#"}, "iot.ruleng.IncorrectSysTopic"),
+    ({"ShortTopic": "+/#"}, "iot.messagebroker.InvalidFormattedTopicName"),
+    ({"ShortTopic": "+/user/#/x"}, "iot.messagebroker.InvalidFormattedTopicName"),
+    ({"ShortTopic": "d+/user/x"}, "iot.messagebroker.InvalidFormattedTopicName"),
+    ({"ShortTopic": "+/user//x"}, "iot.messagebroker.InvalidFormattedTopicName"),
+    ({"ShortTopic": "+/user/" + "x" * 300}, "iot.messagebroker.InvalidFormattedTopicName"),
+    ({"Topic": "no-slash"}, "iot.messagebroker.InvalidFormattedTopicName"),
+    ({"Topic": "/a1pk/+"}, "iot.messagebroker.InvalidFormattedTopicName"),
+    ({"Topic": "/sys/a1pk/+/user/x"}, "iot.ruleng.IncorrectSysTopic"),
+    ({"ProductKey": "a1none"}, "iot.prod.NotExistedProduct"),
+    ({"Name": ""}, "iot.common.InvalidFormattedParameter"),
+    ({"Name": "a b"}, "iot.common.InvalidFormattedParameter"),
+    ({"Name": "x" * 31}, "iot.common.InvalidFormattedParameter"),
+    ({"Name": "规" * 16}, "iot.common.InvalidFormattedParameter"),
+    ({"RuleDesc": "x" * 101}, "iot.common.InvalidFormattedParameter"),
+]
+"""Parameters, and the code of the refusal."""
+
+
 @ON_ONE_DATABASE
-@pytest.mark.parametrize(
-    ("given", "code"),
-    [
-        ({"Select": "a,"}, "iot.messagebroker.IncorrectRuleSql"),
-        ({"Where": "a >"}, "iot.messagebroker.IncorrectRuleSql"),
-        ({"Where": "a >", "Select": ""}, "iot.messagebroker.IncorrectRuleSql"),
-        ({"Select": ",".join("a" * 51)}, "iot.messagebroker.IncorrectRuleSql"),
-        ({"DataType": "BINARY", "Select": "a"}, "iot.messagebroker.IncorrectRuleSql"),
-        ({"DataType": "BINARY", "ShortTopic": "+/thing/lifecycle", "TopicType": 0}, "iot.ruleng.IncorrectType"),
-        ({"DataType": "BINARY", "ShortTopic": "+", "TopicType": 2}, "iot.ruleng.IncorrectType"),
-        ({"DataType": "TEXT"}, "iot.common.InvalidFormattedParameter"),
-        ({"TopicType": 3}, "iot.ruleng.IncorrectType"),
-        ({"TopicType": "x"}, "iot.ruleng.IncorrectType"),
-        ({"TopicType": 2}, "iot.ruleng.IncorrectType"),
-        ({"TopicType": 0}, "iot.ruleng.IncorrectSysTopic"),
-        ({"ShortTopic": "+/thing/unknown"}, "iot.ruleng.IncorrectSysTopic"),
-        ({"ShortTopic": "+/thing/event/+/post"}, "iot.ruleng.IncorrectSysTopic"),
-        ({"ShortTopic": "+/ota/#"}, "iot.ruleng.IncorrectSysTopic"),
-        ({"ShortTopic": "+/#"}, "iot.messagebroker.InvalidFormattedTopicName"),
-        ({"ShortTopic": "+/user/#/x"}, "iot.messagebroker.InvalidFormattedTopicName"),
-        ({"ShortTopic": "d+/user/x"}, "iot.messagebroker.InvalidFormattedTopicName"),
-        ({"ShortTopic": "+/user//x"}, "iot.messagebroker.InvalidFormattedTopicName"),
-        ({"ShortTopic": "+/user/" + "x" * 300}, "iot.messagebroker.InvalidFormattedTopicName"),
-        ({"Topic": "no-slash"}, "iot.messagebroker.InvalidFormattedTopicName"),
-        ({"Topic": "/a1pk/+"}, "iot.messagebroker.InvalidFormattedTopicName"),
-        ({"Topic": "/sys/a1pk/+/user/x"}, "iot.ruleng.IncorrectSysTopic"),
-        ({"ProductKey": "a1none"}, "iot.prod.NotExistedProduct"),
-        ({"Name": ""}, "iot.common.InvalidFormattedParameter"),
-        ({"Name": "a b"}, "iot.common.InvalidFormattedParameter"),
-        ({"Name": "x" * 31}, "iot.common.InvalidFormattedParameter"),
-        ({"Name": "规" * 16}, "iot.common.InvalidFormattedParameter"),
-        ({"RuleDesc": "x" * 101}, "iot.common.InvalidFormattedParameter"),
-    ],
-)
-async def test_what_is_wrong_is_refused_and_nothing_stored(world: World, given: dict[str, Any], code: str) -> None:
+async def test_what_is_wrong_is_refused_and_nothing_stored(world: World) -> None:
     valid = {"Name": "rule", "ProductKey": world.product.product_key, "ShortTopic": "+/user/x", "Select": "*"}
-    assert await world.refusal("CreateRule", **valid | given) == code
+    for given, code in WRONG:
+        assert await world.refusal("CreateRule", **valid | given) == code, given
     assert (await world.call("ListRule", CurrentPage=1))["Total"] == 0
 
 
@@ -180,27 +181,28 @@ async def test_sql_errors_name_the_place(world: World) -> None:
     assert answer["ErrorMessage"] == "Select, character 8: 'd' cannot stand here."
 
 
+TOPIC_TYPES: list[tuple[str, int | None, int]] = [
+    ("+", None, 2),
+    ("dev1", 2, 2),
+    ("+/user/#", None, 1),
+    ("+/user/+/x", 1, 1),
+    ("dev1/thing/event/alarm/post", 0, 0),
+    ("dev1/thing/event/alarm/history/post", None, 0),
+    ("+/thing/event/module:alarm/post", None, 0),
+    ("+/edge/driver/4711/point_post", None, 0),
+    ("+/+/ota/job/status", None, 0),
+    ("+/thing/downlink/reply/message", 1, 0),
+    ("+/ota/version/post", None, 0),
+]
+"""ShortTopic, the type that is given, the one that is stored."""
+
+
 @ON_ONE_DATABASE
-@pytest.mark.parametrize(
-    ("short", "topic_type", "expected"),
-    [
-        ("+", None, 2),
-        ("dev1", 2, 2),
-        ("+/user/#", None, 1),
-        ("+/user/+/x", 1, 1),
-        ("dev1/thing/event/alarm/post", 0, 0),
-        ("dev1/thing/event/alarm/history/post", None, 0),
-        ("+/thing/event/module:alarm/post", None, 0),
-        ("+/edge/driver/4711/point_post", None, 0),
-        ("+/+/ota/job/status", None, 0),
-        ("+/thing/downlink/reply/message", 1, 0),
-        ("+/ota/version/post", None, 0),
-    ],
-)
-async def test_topic_types(world: World, short: str, topic_type: int | None, expected: int) -> None:
-    given = {} if topic_type is None else {"TopicType": topic_type}
-    rule_id = await world.rule(ShortTopic=short, **given)
-    assert (await info(world, rule_id))["TopicType"] == expected
+async def test_topic_types(world: World) -> None:
+    for short, topic_type, expected in TOPIC_TYPES:
+        given = {} if topic_type is None else {"TopicType": topic_type}
+        rule_id = await world.rule(ShortTopic=short, **given)
+        assert (await info(world, rule_id))["TopicType"] == expected, short
 
 
 @ON_ONE_DATABASE
@@ -251,20 +253,17 @@ async def test_items_of_data_sources_are_added_once_and_listed(world: World) -> 
 
 
 @ON_ONE_DATABASE
-@pytest.mark.parametrize(
-    ("given", "code"),
-    [
+async def test_items_that_are_wrong(world: World) -> None:
+    valid = {"DataSourceId": 1, "Topic": f"/{world.product.product_key}/+/user/x"}
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"Topic": ""}, "iot.messagebroker.NullTopicName"),
         ({"Topic": "x"}, "iot.messagebroker.InvalidFormattedTopicName"),
         ({"Topic": "/a1none/+/user/x"}, "iot.prod.NotExistedProduct"),
         ({"DataSourceId": 0}, "iot.common.InvalidFormattedParameter"),
         ({"ScopeType": "DEVICE"}, "iot.prod.NullProductKey"),
         ({"ProductKey": "a1none"}, "iot.common.InvalidFormattedParameter"),
-    ],
-)
-async def test_items_that_are_wrong(world: World, given: dict[str, Any], code: str) -> None:
-    valid = {"DataSourceId": 1, "Topic": f"/{world.product.product_key}/+/user/x"}
-    assert await world.refusal("CreateDataSourceItem", **valid | given) == code
+        ({"ScopeType": "DEVICE", "ProductKey": world.product.product_key}, "iot.device.NullDeviceName"),
+    ]
+    for given, code in wrong:
+        assert await world.refusal("CreateDataSourceItem", **valid | given) == code, given
     assert (await world.call("ListDataSourceItem", DataSourceId=1))["Total"] == 0
-    missing = {"ScopeType": "DEVICE", "ProductKey": world.product.product_key}
-    assert await world.refusal("CreateDataSourceItem", **valid | missing) == "iot.device.NullDeviceName"

@@ -11,6 +11,7 @@ from tests.rules.world import World, open_world
 from thingplane.devices.service import DeviceTagsChanged
 from thingplane.forwarding.message import Forwarded, Kind
 from thingplane.rules.runtime import worker
+from thingplane.rules.runtime.budget import Budget
 from thingplane.storage.database import Database
 
 
@@ -210,3 +211,13 @@ async def test_a_deleted_rule_leaves_nothing_waiting(world: World) -> None:
     assert world.say({}) is None
     subscriber = await world.forwarder.enroll("rule", str(rule_id))
     assert world.forwarder.waiting(subscriber) == 0
+
+
+async def test_a_small_budget_slows_rules_down_and_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.runner, "_budget", Budget(1))
+    rule_id = await world.running()
+    for number in range(20):
+        world.say({"n": number})
+        await asyncio.sleep(0)
+    await world.idle(rule_id)
+    assert bodies(await world.received(20)) == [{"n": number} for number in range(20)]
