@@ -52,7 +52,17 @@ def test_ready_file_names_process_version_endpoints_and_files(node: NodeProcess)
     ready = node.ready
     assert (ready["pid"], ready["version"]) == (node.pid, __version__)
     schemes = {name: url.split(":")[0] for name, url in ready["endpoints"].items()}
-    assert schemes == {"api": "http", "api_tls": "https", "mqtt": "mqtt", "mqtt_tls": "mqtts", "mqtt_ws": "ws"}
+    assert schemes == {
+        "api": "http",
+        "api_tls": "https",
+        "mqtt": "mqtt",
+        "mqtt_tls": "mqtts",
+        "mqtt_ws": "ws",
+        "amqp": "amqps",
+        "stomp": "stomp+ssl",
+        "coap": "coap",
+        "coaps": "coaps",
+    }
     assert Path(ready["ca_certificate"]) == node.data_dir / "tls" / "ca.pem"
     assert Path(ready["credentials"]) == node.data_dir / "credentials.json"
     assert stat.S_IMODE(Path(ready["credentials"]).stat().st_mode) == 0o600
