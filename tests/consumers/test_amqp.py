@@ -186,8 +186,9 @@ async def test_a_drain_is_over_with_the_last_credit(listening: Listening) -> Non
     assert (await peer.receive_until("flow")).fields[5:7] == [1, 0]
 
 
-async def test_a_client_that_does_not_read_costs_bounded_memory(listening: Listening) -> None:
-    peer = await amqp_peer(listening)
+@pytest.mark.parametrize("tls", [True, False], ids=["TLS", "plain"])
+async def test_a_client_that_does_not_read_costs_bounded_memory(listening: Listening, tls: bool) -> None:
+    peer = await amqp_peer(listening, tls=tls)
     await peer.attach(credit=100_000, window=100_000)
     transport = cast("asyncio.Transport", peer.writer.transport)
 
