@@ -9,6 +9,7 @@ from typing import Any, Final
 from OpenSSL import SSL
 from OpenSSL._util import ffi, lib
 
+from thingplane.coap_access.errors import DtlsError
 from thingplane.gateway.psk import PskKeys
 
 MTU: Final = 1200
@@ -25,10 +26,6 @@ _SUITE_AT: Final = _RECORD_HEADER + 12 + 2 + 32
 """Where the session id of a ServerHello begins, which its cipher suite follows: behind the headers of record and
 handshake message, version and random."""
 _NO_KEY: Final = 0
-
-
-class DtlsError(Exception):
-    """A handshake or record that can't be; the session is over."""
 
 
 class Handshake:

@@ -1,18 +1,22 @@
 """UDP with DTLS: sessions by address, and keys that are fetched before OpenSSL asks for them."""
 
 import asyncio
+import functools
 from collections import OrderedDict
-from collections.abc import Hashable
-from typing import Any, Final, cast
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
 
 from thingplane.coap import Limits
-from thingplane.coap_access.dtls import DtlsContext, DtlsError, DtlsSession
+from thingplane.coap_access.errors import DtlsError
 from thingplane.coap_access.metrics import Counters
 from thingplane.coap_access.resources import Resources
 from thingplane.coap_access.server import CoapServer
 from thingplane.coap_access.udp import Address, DatagramListener
+
+if TYPE_CHECKING:
+    from thingplane.coap_access.dtls import DtlsContext, DtlsSession
 
 _log = structlog.get_logger(__name__)
 
@@ -26,7 +30,7 @@ class _Peer:
 
     __slots__ = ("address", "is_loading", "session", "until")
 
-    def __init__(self, address: Address, session: DtlsSession, until: float) -> None:
+    def __init__(self, address: Address, session: "DtlsSession", until: float) -> None:
         self.address = address
         self.session = session
         self.until = until
@@ -37,11 +41,26 @@ class DtlsListener(DatagramListener):
     """CoAP in DTLS. As many sessions as fit; the one that has been silent for the longest time makes room."""
 
     def __init__(
-        self, resources: Resources, counters: Counters, context: DtlsContext, max_sessions: int, idle_s: float
+        self,
+        resources: Resources,
+        counters: Counters,
+        make_context: Callable[[], "DtlsContext"],
+        max_sessions: int,
+        idle_s: float,
     ) -> None:
+        """Prepare.
+
+        Args:
+            resources: answer requests.
+            counters: where to count.
+            make_context: loads what sessions share; called when the first datagram comes, since OpenSSL's second copy
+                in the process takes twelve megabytes that a node without such devices can do without.
+            max_sessions: at a time.
+            idle_s: seconds of silence after which a session ends.
+        """
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.DatagramTransport | None = None
-        self._context = context
+        self._context = functools.cache(make_context)
         self._counters = counters
         self._max = max_sessions
         self._idle_s = idle_s
@@ -60,7 +79,7 @@ class DtlsListener(DatagramListener):
         if peer is None or (_is_client_hello(data) and peer.session.is_ready):
             # A device that has started again uses its old port, perhaps (RFC 6347, 4.2.8): the old session lasts until
             # the new one has proven its address.
-            session, answers = self._context.hello(data, f"{address[0]} {address[1]}".encode())
+            session, answers = self._context().hello(data, f"{address[0]} {address[1]}".encode())
             for answer in answers:
                 self._write(answer, address)
             if session is None:
@@ -73,7 +92,7 @@ class DtlsListener(DatagramListener):
             return  # it is sent again
         peer.until = self._loop.time() + (self._idle_s if peer.session.is_ready else _HANDSHAKE_S)
         self._peers.move_to_end(address)
-        absent = None if peer.session.is_ready else self._context.keys.absent(data)
+        absent = None if peer.session.is_ready else self._context().keys.absent(data)
         if absent is None:
             self._take(peer, data or None)
             return
@@ -82,7 +101,7 @@ class DtlsListener(DatagramListener):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _begin(self, address: Address, session: DtlsSession) -> _Peer:
+    def _begin(self, address: Address, session: "DtlsSession") -> _Peer:
         peer = self._peers[address] = _Peer(address, session, self._loop.time() + _HANDSHAKE_S)
         self._shaking.add(peer)
         if len(self._peers) > self._max:
@@ -93,7 +112,7 @@ class DtlsListener(DatagramListener):
     async def _load(self, peer: _Peer, data: bytes, names: tuple[str, str]) -> None:
         """Bring the device into memory whose key OpenSSL is going to ask for."""
         try:
-            await self._context.keys.load(*names)
+            await self._context().keys.load(*names)
         finally:
             peer.is_loading = False
         if self._peers.get(peer.address) is peer:

@@ -3,11 +3,7 @@
 import hashlib
 from typing import Final
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC
-
-_VECTOR: Final = CBC(b"543yhjy97ae7fyfg")
+_VECTOR: Final = b"543yhjy97ae7fyfg"
 """The initialisation vector is the same for every item: the protocol is as it is, DTLS is the better choice."""
 _BLOCK: Final = 16
 
@@ -23,8 +19,11 @@ class Key:
 
     def __init__(self, secret: str, random: str) -> None:
         """Derive the key from the DeviceSecret and the random text of the session."""
+        # Ten megabytes that a node without such devices can do without.
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415
+
         digits = hashlib.sha256(f"{secret},{random}".encode()).hexdigest()
-        self._cipher = Cipher(AES(bytes.fromhex(digits[16:48])), _VECTOR)
+        self._cipher = Cipher(algorithms.AES(bytes.fromhex(digits[16:48])), modes.CBC(_VECTOR))
 
     def encrypt(self, plain: bytes) -> bytes:
         """Return the bytes with PKCS #7 padding, encrypted."""

@@ -2,12 +2,16 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from thingplane.coap_access.dtls_listener import DtlsListener
 from thingplane.coap_access.metrics import Counters
 from thingplane.coap_access.resources import Resources
 from thingplane.coap_access.udp import DatagramListener, UdpListener
 from thingplane.gateway.psk import PskKeys
+
+if TYPE_CHECKING:
+    from thingplane.coap_access.dtls import DtlsContext
 
 _GRACE_S: Final = 2.0
 IDLE_S: Final = 3600.0
@@ -50,17 +54,14 @@ class CoapService:
 
         Raises:
             OSError: an address can't be used; the text names it.
-            ValueError: the certificate can't be used.
         """
-        # With OpenSSL's second copy in the process, which takes a moment to load.
-        from thingplane.coap_access.dtls import DtlsContext, DtlsError  # noqa: PLC0415
-        from thingplane.coap_access.dtls_listener import DtlsListener  # noqa: PLC0415
-
         coap = await self._listen(UdpListener(self._resources, self.counters), host, coap_port)
-        try:
-            context = DtlsContext(certificate, key, self._keys)
-        except DtlsError as error:
-            raise ValueError(str(error)) from error
+
+        def context() -> "DtlsContext":
+            from thingplane.coap_access.dtls import DtlsContext  # noqa: PLC0415 - see DtlsListener
+
+            return DtlsContext(certificate, key, self._keys)
+
         listener = DtlsListener(self._resources, self.counters, context, self._max_sessions, IDLE_S)
         return Ports(coap, await self._listen(listener, host, coaps_port))
 
