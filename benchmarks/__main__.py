@@ -14,6 +14,7 @@ from benchmarks.coap import coap
 from benchmarks.connections import connections
 from benchmarks.figures import COLUMNS, Figure
 from benchmarks.fleet import large
+from benchmarks.forwarding import forwarding
 from benchmarks.gateway import gateway
 from benchmarks.history import history
 from benchmarks.looping import looping
@@ -46,6 +47,7 @@ BENCHMARKS: Final[dict[str, Callable[[Fleet, int], Iterator[Figure]]]] = {
     "rrpc": round_trips,
     "coap": coap,
     "rules": rules,
+    "forwarding": forwarding,
 }
 
 

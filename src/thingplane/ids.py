@@ -59,8 +59,11 @@ class _MessageIds:
     def __call__(self) -> int:
         # 41 bits of milliseconds since 1970 shifted by 20 reach 19 digits from 2001 on.
         candidate = (time.time_ns() // 1_000_000 << 20) | (next(self._counter) & 0xFFFFF)
-        self._last = max(self._last + 1, candidate)
-        return self._last
+        # max() takes as long as all the rest.
+        if candidate <= self._last:
+            candidate = self._last + 1
+        self._last = candidate
+        return candidate
 
 
 message_id = _MessageIds()

@@ -113,10 +113,9 @@ class Outgoing:
             for post in checked.posts:
                 items, failed = _split(post, uplink.received, model.level)
                 if items or failed:
-                    body = bodies.properties(
-                        source_of(device, product), uplink.request_id, self._clock.now_ms(), items, _failed(failed)
-                    )
-                    self._forward(Kind.PROPERTY_HISTORY, uplink, source_of(device, product), topic, body)
+                    source, now = source_of(device, product), self._clock.now_ms()
+                    body = bodies.properties(source, uplink.request_id, now, items, _failed(failed))
+                    self._forward(Kind.PROPERTY_HISTORY, uplink, source, topic, body, now)
         for identifier, event in checked.events:
             topic = f"{prefix}/{identifier}/history/post"
             if self.forwarder.wanted(Kind.EVENT_HISTORY, device.product_id, topic):
@@ -159,9 +158,9 @@ class Outgoing:
                 device.id, items, by_timestamp=product.filter_by_timestamp, by_value=product.filter_by_value
             )
         if items or failed:
-            source = source_of(device, product)
-            body = bodies.properties(source, uplink.request_id, self._clock.now_ms(), items, _failed(failed))
-            self._forward(Kind.PROPERTY, uplink, source, topic, body)
+            source, now = source_of(device, product), self._clock.now_ms()
+            body = bodies.properties(source, uplink.request_id, now, items, _failed(failed))
+            self._forward(Kind.PROPERTY, uplink, source, topic, body, now)
 
     def _event(  # noqa: PLR0917 - of different types
         self,
@@ -178,10 +177,11 @@ class Outgoing:
         if product is None or (not value and failure is None):
             return
         event = model.event(identifier)
+        source, now = source_of(device, product), self._clock.now_ms()
         body = bodies.event(
-            source_of(device, product),
+            source,
             uplink.request_id,
-            self._clock.now_ms(),
+            now,
             identifier,
             identifier if event is None else event.definition.name,
             "info" if event is None else event.definition.type.value,
@@ -189,7 +189,7 @@ class Outgoing:
             post.time,
             bodies.NO_FAILURE if failure is None else bodies.failed_value(post.output, failure.code, failure.message),
         )
-        self._forward(kind, uplink, source_of(device, product), topic, body)
+        self._forward(kind, uplink, source, topic, body, now)
 
     def _batch(  # noqa: PLR0917 - of different types
         self,
@@ -206,8 +206,9 @@ class Outgoing:
         if payload or failed:
             # One failure for each identifier: the last.
             latest = {failure[0]: failure for failure in failed}.values()
-            body = bodies.batch(source, uplink.request_id, self._clock.now_ms(), payload, _failed(latest))
-            self._forward(kind, uplink, source, topic, body)
+            now = self._clock.now_ms()
+            body = bodies.batch(source, uplink.request_id, now, payload, _failed(latest))
+            self._forward(kind, uplink, source, topic, body, now)
 
     # Replies
 
@@ -235,9 +236,10 @@ class Outgoing:
         if failure is not None:
             data, failed = b"{}", bodies.failed_value(data, failure.code, failure.message)
         path = "property/set" if call.identifier == SET else call.identifier
+        source, now = source_of(device, product), self._clock.now_ms()
         body = bodies.reply(
-            source_of(device, product),
-            self._clock.now_ms(),
+            source,
+            now,
             call.message_id,
             said.code if type(said.code) is int else 0,
             said.message if type(said.message) is str else "",
@@ -245,19 +247,20 @@ class Outgoing:
             data,
             failed,
         )
-        source = source_of(device, product)
         if uplink is None:
-            self.forwarder.forward(Kind.REPLY, source, topic, body)
+            self.forwarder.forward(Kind.REPLY, source, topic, body, generated=now)
         else:
-            self._forward(Kind.REPLY, uplink, source, topic, body)
+            self._forward(Kind.REPLY, uplink, source, topic, body, now)
 
     # What they share
 
     def _product(self, device: Identity) -> Product | None:
         return self._products.cached(device.product_key)
 
-    def _forward(self, kind: Kind, uplink: Uplink, source: Source, topic: str, body: bytes) -> None:
-        message_id = self.forwarder.forward(kind, source, topic, body, qos=uplink.qos)
+    def _forward(  # noqa: PLR0917 - of different types
+        self, kind: Kind, uplink: Uplink, source: Source, topic: str, body: bytes, now: int
+    ) -> None:
+        message_id = self.forwarder.forward(kind, source, topic, body, qos=uplink.qos, generated=now)
         if message_id is not None and not uplink.message_id:
             uplink.message_id = message_id
 
