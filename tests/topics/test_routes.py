@@ -319,3 +319,17 @@ async def test_the_shapes_in_xml(world: World) -> None:
     assert created.findtext("FailureTopics/Topic") == "x"
     found = await call_xml(world.api, "QueryTopicRouteTable", Topic=world.source)
     assert found.findtext("DstTopics/Topic") == world.topic("listener")
+
+
+@one_database
+async def test_what_a_publisher_says_with_mqtt_5_goes_along(world: World) -> None:
+    await world.create(world.topic("listener"))
+    downlink = RecordingDownlink()
+    talker = await world.devices.resolve(1, product_key=world.product.product_key, name="talker")
+    uplink = Uplink(talker, world.source, "", b"x", 0, properties={"expiry": 30, "user": [("a", "1")]})
+    pending = TopicForwarding(world.routes, downlink).on_custom_message(uplink)
+    assert pending is not None
+    await pending
+    [message] = downlink.sent
+    assert (message.expiry, message.properties) == (30, {"user": [("a", "1")]})
+    assert uplink.properties == {"expiry": 30, "user": [("a", "1")]}
