@@ -141,7 +141,7 @@ async def test_malformed_posts_change_nothing(world: World, topic: str, params: 
 
 async def test_what_a_database_cannot_store_is_replaced(world: World) -> None:
     assert await world.messages.code(POST, [{"logContent": "a\0b", "module": "\0"}]) == 200
-    assert await world.messages.code(DIAG, {"p": {"x\0": "\0"}, "model": "\0"}) == 200
+    assert await world.messages.code(DIAG, {"p": {"x\0": "\0", "_time": "\0"}, "model": "\0"}) == 200
     assert await world.contents(level="OTHER") == ["a\N{REPLACEMENT CHARACTER}b"]
 
 

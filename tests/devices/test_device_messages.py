@@ -67,7 +67,12 @@ async def test_devices_and_back_ends_have_the_same_tags(
         ("floor", "2"), ("on", "true")
     )
     assert len((await messages.request("thing/deviceinfo/get", {}))["data"]) == 4
-    assert await messages.code("thing/deviceinfo/delete", [{"attrKey": "floor"}, {"attrKey": "nothing"}]) == 200
+    assert (
+        await messages.code(
+            "thing/deviceinfo/delete", [{"attrKey": "floor"}, {"attrKey": "nothing"}, {"attrKey": "\0"}]
+        )
+        == 200
+    )
     assert await tags(devices, device) == {"room": "2", "lamps": "3", "on": "true"}
 
 

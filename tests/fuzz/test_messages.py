@@ -1,10 +1,11 @@
 """Whatever a device publishes, nothing raises, nothing grows, and nobody else hears of it: on a whole platform."""
 
 import asyncio
+import copy
 import json
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import uvloop
@@ -22,6 +23,7 @@ from thingplane.wiring import Platform
 
 PORTS: Final = ("api", "api_tls", "mqtt", "mqtt_ws", "amqp", "stomp", "coap", "coaps")
 NAMES: Final = ("device", "gateway", "raw-device")
+ODD: Final[tuple[Any, ...]] = ("\0", 2**70, [], {"\0": "\0"})
 MAX_REPLY: Final = 300_000
 """Bytes of a reply: a whole thing model is the longest."""
 
@@ -114,6 +116,38 @@ def test_every_handler_has_a_case(fleet: Fleet) -> None:
 def test_the_corpus_as_it_is(fleet: Fleet, name: str) -> None:
     for topic, payload in CASES:
         fleet.check(name, fleet.publish(name, topic, payload), len(payload))
+
+
+def test_every_member_of_every_request_as_something_else(fleet: Fleet) -> None:
+    for topic, payload in CASES:
+        try:
+            request = json.loads(payload)
+        except ValueError:
+            continue
+        for path in paths(request):
+            for value in ODD:
+                changed_payload = json.dumps(replaced(request, path, value)).encode()
+                fleet.check("gateway", fleet.publish("gateway", topic, changed_payload), len(changed_payload))
+
+
+def paths(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Give the places of everything inside JSON, from the outside in."""
+    yield path
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from paths(item, (*path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from paths(item, (*path, index))
+
+
+def replaced(value: Any, path: tuple[str | int, ...], new: object) -> Any:
+    """Return JSON with something else at a place."""
+    if not path:
+        return new
+    value = copy.copy(value)
+    value[path[0]] = replaced(value[path[0]], path[1:], new)
+    return value
 
 
 @settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -102,7 +102,7 @@ class LogRequests:
             Entry(
                 source=Source.NETWORK,
                 received_at=uplink.received,
-                time=str(sample.get("_time", ""))[:MAX_TEXT],
+                time=clean(str(sample.get("_time", ""))[:MAX_TEXT]),
                 level="INFO",
                 module=clean(told.model[:MAX_TEXT]),
                 content=text.decode(),

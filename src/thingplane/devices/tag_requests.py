@@ -10,7 +10,7 @@ from thingplane.cloud import BusinessError
 from thingplane.devices import errors
 from thingplane.devices.record import Device
 from thingplane.devices.service import DeviceService
-from thingplane.devices.tags import check_key, check_value
+from thingplane.devices.tags import check_key, check_value, is_key
 
 MAX_ENTRIES: Final = 200
 """Entries of one message."""
@@ -86,7 +86,8 @@ class TagRequests:
         except BusinessError as error:
             _refuse(uplink, error)
             return
-        await self._devices.tags.delete(device, keys)
+        # A key that no tag can have is one that the device has not; a database might refuse to look for it.
+        await self._devices.tags.delete(device, filter(is_key, keys))
         uplink.reply()
 
     async def get(self, uplink: Uplink) -> None:

@@ -31,6 +31,11 @@ _KEY = re.compile(r"[A-Za-z0-9_\-.#@%&*]{1,64}")
 _decoder = msgspec.json.Decoder(dict[str, str | int | float | bool])
 
 
+def is_key(key: str) -> bool:
+    """Tell whether a tag may have this key."""
+    return _KEY.fullmatch(key) is not None
+
+
 def check_key(key: str) -> None:
     """Check the key of a tag.
 
@@ -39,7 +44,7 @@ def check_key(key: str) -> None:
     """
     if not key:
         raise errors.NULL_DEVICE_PROPERTY_KEY()
-    if _KEY.fullmatch(key) is None:
+    if not is_key(key):
         raise errors.INVALID_FORMATTED_DEVICE_PROPERTY_KEY()
 
 
