@@ -70,6 +70,17 @@ def main() -> None:
     device.on_topic_rrpc_message = rrpc
     device.on_thing_shadow_get = lambda message, _user: tell("shadow", message=message)
     device.on_subscribe_topic = lambda _mid, granted, _user: tell("subscribed", granted=granted)
+    device.on_ota_message_arrived = lambda notice, version, size, url, method, sign, module, extra: tell(
+        "ota",
+        notice=notice,
+        version=version,
+        size=size,
+        url=url,
+        method=method,
+        sign=sign,
+        module=module,
+        extra=extra,
+    )
     device.thing_setup(config["tsl_file"])
     device.connect_async()
     for line in sys.stdin:
@@ -96,6 +107,13 @@ def main() -> None:
             case "shadow":
                 shadow = device.local_get_latest_shadow()
                 tell("local_shadow", version=shadow.get_version(), state=shadow.get_state())
+            case "report_version":
+                device.ota_report_version(command.get("module"), command["version"])
+            case "query_firmware":
+                device.query_ota_firmware(command.get("module"))
+            case "download":
+                arguments = (command[name] for name in ("url", "path", "method", "sign"))
+                tell("downloaded", code=int(device.download_ota_firmware(*arguments)))
             case "disconnect":
                 device.disconnect()
                 return

@@ -34,6 +34,8 @@ class BuildQueue:
     async def start(self) -> None:
         """Go on with what an earlier process has left."""
         self._closing.clear()
+        # What came before is in the database, too.
+        self._jobs = asyncio.Queue()
         for job_id in await self._builder.unfinished():
             self._jobs.put_nowait(job_id)
         self._task = asyncio.get_running_loop().create_task(self._work(), name="OTA batches")

@@ -40,6 +40,7 @@ class SimulatedDevice(asyncio.Protocol):
         secure: bool = False,
         answer: Callable[[str, Mapping[str, Any]], Values] | None = None,
         on_lost: Callable[[], None] | None = None,
+        on_message: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self.identity = identity
         self.values: Values = {}
@@ -48,6 +49,7 @@ class SimulatedDevice(asyncio.Protocol):
         self._secure = secure
         self._answer = answer or (lambda _service, _input: {})
         self._on_lost = on_lost
+        self._on_message = on_message
         self._reader = wire.Reader()
         self._transport: asyncio.Transport | None = None
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -93,6 +95,11 @@ class SimulatedDevice(asyncio.Protocol):
         body = {"id": str(self._request), "version": "1.0", "params": {"value": output}, "method": method}
         topic = f"{self._prefix}thing/event/{identifier}/post".encode()
         self._write(wire.publish(topic, msgspec.json.encode(body), self._packet_id))
+
+    def send(self, topic: str, body: Mapping[str, Any]) -> None:
+        """Publish JSON with QoS 1."""
+        self._packet_id = self._packet_id % 65535 + 1
+        self._write(wire.publish(topic.encode(), msgspec.json.encode(body), self._packet_id))
 
     def close(self) -> None:
         """Say goodbye and close the connection."""
@@ -142,6 +149,8 @@ class SimulatedDevice(asyncio.Protocol):
             self._serve(topic, payload)
         elif topic.startswith(f"{self._prefix}thing/service/"):
             self._serve(f"{topic}_reply", payload)
+        elif self._on_message is not None:
+            self._on_message(topic, payload)
 
     def _serve(self, topic: str, payload: bytes) -> None:
         try:
