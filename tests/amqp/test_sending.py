@@ -126,6 +126,22 @@ def test_a_message_that_just_fits_is_one_frame() -> None:
     assert len(send(client, 1, message=bytes(room + 1))) == 2
 
 
+def test_nothing_overtakes_a_message_that_waits_for_the_window() -> None:
+    client = attached(max_frame_size=8192, window=20)
+    sent = send(client, "big", message=BIG[:100_000])
+    sent += send(client, "bigger", message=BIG)
+    sent += send(client, "small", "last")
+    assert len(sent) == 20
+    while client.link.unsettled > len({frame.fields[1] for frame in sent if not frame.field(5)}):
+        sent += client.send(flow(9, seen=len(sent), count=4, window=7))
+    numbers = [frame.fields[1] for frame in sent]
+    assert numbers == sorted(numbers)
+    messages = [b"".join(frame.payload for frame in sent if frame.fields[1] == number) for number in range(4)]
+    assert messages == [BIG[:100_000], BIG, b"message", b"message"]
+    client.send(flow(9, seen=len(sent), count=4, window=7))
+    assert client.link.capacity() == 7
+
+
 def test_frames_beyond_the_window_wait_for_it() -> None:
     client = attached(max_frame_size=8192, window=10)
     assert len(send(client, "big", message=BIG)) == 10

@@ -140,7 +140,7 @@ class SenderLink:
         return max(min(self._credit, session.remote_window, free), 0)
 
     def send(self, message: bytes, context: object) -> None:
-        """Send a message; allowed while `capacity` is not 0.
+        """Send a message; allowed as often as `capacity` said. What the window has no room for follows in order.
 
         Args:
             message: its encoded sections.
@@ -154,7 +154,8 @@ class SenderLink:
         if not self.settles_itself:
             self._unsettled[number] = context
         size = len(message)
-        if size > self._limit:
+        if size > self._limit or session.remote_window <= 0 or session.blocked:
+            # A big message may take the window that was to be for those behind it.
             self._send_in_parts(message, number)
             return
         packer = self._single
