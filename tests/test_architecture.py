@@ -48,7 +48,18 @@ SHARED_PARTS = {"devices": {"addressing", "page_token"}, "things": {"model"}}
 """How requests name a device, the NextToken of lists, and the thing model's types and validators (pure functions)."""
 
 STDLIB_ONLY = {"mqtt", "amqp", "stomp"}
-EVERYTHING = {"cli", "node", "wiring", "settings", "health", "endpoints", "tls", "certificates", "credentials"}
+EVERYTHING = {
+    "cli",
+    "node",
+    "wiring",
+    "settings",
+    "health",
+    "message_log",
+    "endpoints",
+    "tls",
+    "certificates",
+    "credentials",
+}
 
 
 def modules() -> Iterator[tuple[str, Path]]:

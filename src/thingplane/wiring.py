@@ -51,6 +51,8 @@ from thingplane.groups.service import GroupLimits, GroupService
 from thingplane.health import Health
 from thingplane.http.application import DeviceHttp
 from thingplane.instances.service import InstanceDirectory
+from thingplane.message_log import PATH as FORWARDED_MESSAGES
+from thingplane.message_log import MessageLog
 from thingplane.messaging.broadcasts import BroadcastService
 from thingplane.messaging.service import MessagingService
 from thingplane.observability.metrics import Metrics
@@ -168,6 +170,7 @@ class Platform:
             operations=discover_operations("thingplane"),
             routes={
                 **self.health.routes(),
+                FORWARDED_MESSAGES: MessageLog(self.forwarder, self.access, clock),
                 SCRIPT_DOWNLOADS: self.script_downloads,
                 BLOB_DOWNLOADS: self.downloads,
                 **self.device_http.routes(),
@@ -407,9 +410,7 @@ class Platform:
         self.devices.on_disconnected.append(life.offline)
         self.devices.on_life.append(life.changed)
         self.devices.tags.on_change.append(TagReports(self.forwarder, self.products).changed)
-        reports = TopologyReports(
-            self._bus, self._clock, self.forwarder, self.devices, self.products, self.topology
-        )
+        reports = TopologyReports(self._bus, self._clock, self.forwarder, self.devices, self.products, self.topology)
         self._run(_nothing, reports.settled)
         self._services.add(notices, reports)
 

@@ -26,6 +26,7 @@ app.command("thingplane.cli.devices:app", name="device")
 app.command("thingplane.cli.jobs:app", name="job")
 app.command("thingplane.cli.scripts:app", name="script")
 app.command("thingplane.cli.rules:app", name="rule")
+app.command("thingplane.cli.messages:messages", name="messages")
 app.command("thingplane.cli.bench:app", name="bench")
 app.command("thingplane.cli.docs:docs", name="docs")
 

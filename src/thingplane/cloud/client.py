@@ -161,13 +161,16 @@ class CloudClient:
         self._context = context
         self._signer = Signer(access_key_id, secret, scheme=scheme, host=parts.netloc, clock=clock or SystemClock())
 
-    def call(self, action: str, parameters: Mapping[str, Any] | None = None, *, method: str = "POST") -> dict[str, Any]:
+    def call(
+        self, action: str, parameters: Mapping[str, Any] | None = None, *, method: str = "POST", path: str = "/"
+    ) -> dict[str, Any]:
         """Call an operation and return its JSON answer, also one with ``Success=false``.
 
         Args:
             action: name of the operation.
             parameters: wire names, or nested: ``{"Tag": [{"Key": "a", "Value": "b"}]}``.
             method: GET or POST.
+            path: of something else on the API port that takes signed calls.
 
         Raises:
             CallError: the gateway refused the call.
@@ -183,7 +186,7 @@ class CloudClient:
         else:
             connection = http.client.HTTPConnection(host, port, timeout=self._timeout_s)
         try:
-            connection.request(request.method, request.target, request.body or None, request.headers)
+            connection.request(request.method, path + request.target[1:], request.body or None, request.headers)
             response = connection.getresponse()
             return parse_answer(response.status, response.read())
         except http.client.HTTPException as error:

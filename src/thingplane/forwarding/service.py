@@ -1,7 +1,7 @@
 """The way of a message out of the platform: who wants it, the log, and who still waits for it."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from itertools import islice
 from typing import Literal
 
@@ -11,7 +11,7 @@ from thingplane import ids
 from thingplane.clock import Clock
 from thingplane.forwarding.cursor import Cursor, masks_of, run_masks
 from thingplane.forwarding.log import ForwardingLog
-from thingplane.forwarding.message import Forwarded, Kind, Source
+from thingplane.forwarding.message import Forwarded, Kind, PublishProperties, Source
 from thingplane.forwarding.metrics import Counters
 from thingplane.forwarding.progress import Progress
 from thingplane.forwarding.routing import Audience, Router, Routes
@@ -19,7 +19,7 @@ from thingplane.forwarding.saving import Saver
 from thingplane.storage.database import Database
 from thingplane.storage.timeseries import GroupCommit
 
-__all__ = ["Forwarded", "Forwarder", "Kind", "Listener", "Router", "Source"]
+__all__ = ["Forwarded", "Forwarder", "Kind", "Listener", "PublishProperties", "Router", "Source"]
 
 Listener = Callable[[Sequence[Forwarded]], None]
 """Called with messages due to a subscriber, in order, after they are durable. Must not raise and must not wait."""
@@ -121,6 +121,7 @@ class Forwarder:
         tag: str = "",
         generated: int | None = None,
         to: Sequence[int] | None = None,
+        properties: PublishProperties | None = None,
     ) -> int | None:
         """Write a message to the log together with what goes to the history in this turn of the loop.
 
@@ -134,6 +135,7 @@ class Forwarder:
             tag: of a rule's action.
             generated: epoch milliseconds; None for now.
             to: subscribers, instead of those that the routers name.
+            properties: what the device said with MQTT 5.
 
         Returns:
             The message id; None when nobody wants it: then nothing is written.
@@ -163,6 +165,7 @@ class Forwarder:
             self._clock.now_ms() if generated is None else generated,
             qos,
             tag,
+            properties,
         )
         if log.append(message, audience):
             # Also when nobody waits for it, it leaves with this turn.
@@ -237,7 +240,7 @@ class Forwarder:
 
     # Subscribers.
 
-    async def enroll(self, kind: Literal["group", "rule"], reference: str) -> int:
+    async def enroll(self, kind: Literal["group", "rule", "route"], reference: str) -> int:
         """Return the id of a subscriber, the same one for the same reference; a new one starts at the end of the log.
 
         Args:
@@ -327,7 +330,17 @@ class Forwarder:
             self._saver.changed()
             await self._saver.saved()
 
-    # Retention.
+    # Looking, retention.
+
+    async def look(self, after: int) -> AsyncIterator[tuple[Forwarded, list[str]]]:
+        """Yield the messages of the log behind a position with the names of those they were due to, for debugging.
+
+        Raises:
+            TimeSeriesError: the log cannot be read.
+        """
+        async for message, members in self._log.scan(after):
+            entries = [self._entries[member] for member in members if member in self._entries]
+            yield message, [f"{entry.kind} {entry.reference}" for entry in entries]
 
     def entries(self) -> Sequence[Entry]:
         """Return the subscribers, for retention and metrics."""
