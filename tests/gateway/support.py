@@ -50,7 +50,7 @@ class FakeDevices:
     def connected(self, device: FakeDevice, ip: str) -> None:
         self.log.append(f"{device.name} connected from {ip}")
 
-    def disconnected(self, device: FakeDevice, reason: int = 400, quiet_ms: int = 0) -> None:
+    def disconnected(self, device: FakeDevice, _reason: int = 400, _quiet_ms: int = 0) -> None:
         self.log.append(f"{device.name} disconnected")
 
 

@@ -133,7 +133,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"NetType": "LORA", "JoinPermissionId": "8"}, "iot.common.APINotSupportedInInstance"),
     ({"AuthType": "password"}, "iot.common.InvalidFormattedParameter"),
     ({"AuthType": "id2", "Id2": "true"}, "iot.common.APINotSupportedInInstance"),
-    ({"AuthType": "x509"}, "iot.common.APINotSupportedInInstance"),
+    ({"AuthType": "x509", "NetType": "LORA"}, "iot.common.APINotSupportedInInstance"),
     ({"Id2": "yes"}, "iot.common.InvalidFormattedParameter"),
     ({"PublishAuto": "1"}, "iot.common.InvalidFormattedParameter"),
     ({"CategoryKey": "Lighting"}, "iot.prod.InvalidFormattedCatId"),
@@ -150,6 +150,12 @@ async def test_every_constraint_of_a_new_product_has_its_code(api: Api) -> None:
 async def test_names_of_documented_characters_and_lengths_are_taken(api: Api) -> None:
     for name in ("abcd", "a" * 30, "Light_01", "路灯", "灯" * 15):
         assert (await query(api, await create(api, ProductName=name)))["ProductName"] == name
+
+
+async def test_devices_of_a_product_may_authenticate_with_certificates(api: Api) -> None:
+    created = await api.call("CreateProduct", NodeType=0, ProductName="Certified", AuthType="x509")
+    assert created["Data"]["AuthType"] == "x509"
+    assert (await api.call("QueryProduct", ProductKey=created["ProductKey"]))["Data"]["AuthType"] == "x509"
 
 
 async def test_id2_gives_way_to_the_authentication_by_secret(api: Api) -> None:
