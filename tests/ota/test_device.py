@@ -56,7 +56,7 @@ async def test_progress_as_text_number_or_fraction(world: World) -> None:
     (lamp,) = await world.fleet(1)
     job = await world.job(await world.package())
     for step, shown in (("5", "5.00"), (17, "17.00"), ("33.4", "33.00"), (0, "0.00")):
-        await world.progress(lamp, step)  # type: ignore[arg-type]
+        await world.progress(lamp, step)
         assert (await world.tasks(job))[lamp.name]["Progress"] == shown
 
 
@@ -119,7 +119,7 @@ async def test_download_by_mqtt(world: World) -> None:
     lamp, other = await world.fleet(2)
     content = bytes(range(256)) * 100
     firmware = await world.package(content=content)
-    specific = {"TargetSelection": "SPECIFIC", "TargetDeviceName": [lamp.name]}
+    specific: dict[str, Any] = {"TargetSelection": "SPECIFIC", "TargetDeviceName": [lamp.name]}
     job = await world.job(firmware, **specific, DownloadProtocol="MQTT")
     await world.tick()
     (push,) = world.pushes(lamp)

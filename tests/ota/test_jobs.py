@@ -1,6 +1,7 @@
 """Batches from beginning to end: which devices, when they are told, what their reports do; time is the test's."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,7 @@ async def test_a_device_that_comes_online_without_a_word_is_told_after_a_while(w
         ({"TargetSelection": "GRAY", "GrayPercent": "100"}, {"a-1", "a-2", "b-1"}),
     ],
 )
-async def test_devices_are_selected(world: World, parameters: dict[str, object], names: set[str]) -> None:
+async def test_devices_are_selected(world: World, parameters: dict[str, Any], names: set[str]) -> None:
     await world.fleet(2, "1.0", "a")
     await world.fleet(1, "1.1", "b")
     await world.fleet(1, "2.0", "c")

@@ -168,7 +168,7 @@ class World:
         payload = msgspec.json.encode({"id": "1", "params": params})
         assert await self.messages.publish("/ota/device/inform", payload, device) == []
 
-    async def progress(self, device: Device, step: int | str, desc: str = "", module: str | None = None) -> None:
+    async def progress(self, device: Device, step: float | str, desc: str = "", module: str | None = None) -> None:
         """Report progress."""
         params = {"step": step, "desc": desc, **({} if module is None else {"module": module})}
         payload = msgspec.json.encode({"id": "1", "params": params})
