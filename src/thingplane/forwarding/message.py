@@ -66,6 +66,9 @@ class Forwarded(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Epoch milliseconds."""
     qos: int
     tag: str
+    properties: dict[str, object] | None = None
+    """What the device said with MQTT 5, named as in ``bus.DownlinkMessage``, with ``expiry`` in seconds; None without.
+    Pairs of ``user`` may be lists."""
 
     def __repr__(self) -> str:
         # Bodies are nobody's business in logs and tracebacks.

@@ -11,7 +11,7 @@ from thingplane import ids
 from thingplane.clock import Clock
 from thingplane.forwarding.cursor import Cursor, masks_of, run_masks
 from thingplane.forwarding.log import ForwardingLog
-from thingplane.forwarding.message import Forwarded, Kind, PublishProperties, Source
+from thingplane.forwarding.message import Forwarded, Kind, Source
 from thingplane.forwarding.metrics import Counters
 from thingplane.forwarding.progress import Progress
 from thingplane.forwarding.routing import Audience, Router, Routes
@@ -19,7 +19,7 @@ from thingplane.forwarding.saving import Saver
 from thingplane.storage.database import Database
 from thingplane.storage.timeseries import GroupCommit
 
-__all__ = ["Forwarded", "Forwarder", "Kind", "Listener", "PublishProperties", "Router", "Source"]
+__all__ = ["Forwarded", "Forwarder", "Kind", "Listener", "Router", "Source"]
 
 Listener = Callable[[Sequence[Forwarded]], None]
 """Called with messages due to a subscriber, in order, after they are durable. Must not raise and must not wait."""
@@ -121,7 +121,7 @@ class Forwarder:
         tag: str = "",
         generated: int | None = None,
         to: Sequence[int] | None = None,
-        properties: PublishProperties | None = None,
+        properties: dict[str, object] | None = None,
     ) -> int | None:
         """Write a message to the log together with what goes to the history in this turn of the loop.
 

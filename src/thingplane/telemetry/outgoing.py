@@ -260,7 +260,9 @@ class Outgoing:
     def _forward(  # noqa: PLR0917 - of different types
         self, kind: Kind, uplink: Uplink, source: Source, topic: str, body: bytes, now: int
     ) -> None:
-        message_id = self.forwarder.forward(kind, source, topic, body, qos=uplink.qos, generated=now)
+        message_id = self.forwarder.forward(
+            kind, source, topic, body, qos=uplink.qos, generated=now, properties=uplink.properties
+        )
         if message_id is not None and not uplink.message_id:
             uplink.message_id = message_id
 
