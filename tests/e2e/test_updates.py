@@ -14,6 +14,7 @@ import pytest
 from alibabacloud_iot20180120 import models
 from alibabacloud_iot20180120.client import Client
 
+from tests.common.cli import run_on
 from tests.common.node import NodeProcess, running_node
 from tests.e2e.device import LinkkitDevice
 from tests.e2e.operations.calls import checked_client, new_product, ok, register, unique
@@ -142,5 +143,8 @@ async def test_a_fleet_updates_although_the_node_is_killed(updating_node: NodePr
         running.cancel()
         await asyncio.wait([running])
     assert fleet.contents == {hashlib.md5(content).hexdigest()}
+    shown = await asyncio.to_thread(run_on, node, "ota", "status", job)
+    assert (shown["JobId"], shown["JobStatus"], shown["Total"]) == (job, "COMPLETED", 8)
+    assert {state: count for state, count in shown["Tasks"].items() if count} == {"SUCCEEDED": 8}
     query = models.QueryOTAJobRequest(job_id=job)
     assert ok(await asyncio.to_thread(cloud.query_otajob, query)).data.job_status == "COMPLETED"

@@ -28,6 +28,7 @@ app.command("thingplane.cli.scripts:app", name="script")
 app.command("thingplane.cli.rules:app", name="rule")
 app.command("thingplane.cli.messages:messages", name="messages")
 app.command("thingplane.cli.bench:app", name="bench")
+app.command("thingplane.cli.ota:app", name="ota")
 app.command("thingplane.cli.docs:docs", name="docs")
 
 
