@@ -1,0 +1,108 @@
+"""Servers of others that take messages: NATS where it is installed, Kafka's protocol as librdkafka serves it."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+PATIENCE_S = 20
+
+
+class NatsProcess:
+    """A nats-server with streams on disk."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self._command = [program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(folder)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            time.sleep(0.02)
+        raise AssertionError("nats-server did not start")
+
+    def kill(self) -> None:
+        """Kill it at once."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(PATIENCE_S)
+
+
+@contextlib.contextmanager
+def nats_server(folder: Path) -> Iterator[NatsProcess]:
+    """Run a server; skips the test where there is none."""
+    program = os.environ.get("THINGPLANE_TEST_NATS_SERVER") or shutil.which("nats-server")
+    if program is None:
+        pytest.skip(
+            "nats-server is not installed: apt-get install nats-server, or name it in THINGPLANE_TEST_NATS_SERVER"
+        )
+    server = NatsProcess(program, folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+class KafkaCluster:
+    """A broker in this process, and a consumer of all that it gets."""
+
+    def __init__(self, confluent_kafka: ModuleType) -> None:
+        self._producer = confluent_kafka.Producer({"test.mock.num.brokers": 1, "log_level": 0})
+        (broker,) = self._producer.list_topics(timeout=PATIENCE_S).brokers.values()
+        self.address = f"{broker.host}:{broker.port}"
+        self._consumer = confluent_kafka.Consumer(
+            {
+                "bootstrap.servers": self.address,
+                "group.id": "test",
+                "auto.offset.reset": "earliest",
+                "topic.metadata.refresh.interval.ms": 100,
+                "allow.auto.create.topics": True,
+                "log_level": 0,
+            }
+        )
+
+    def read(self, topic: str, count: int) -> list[tuple[str, Any, dict[str, str]]]:
+        """Return key, JSON content and headers of messages."""
+        self._consumer.subscribe([topic])
+        found: list[tuple[str, Any, dict[str, str]]] = []
+        deadline = time.monotonic() + PATIENCE_S
+        while len(found) < count:
+            assert time.monotonic() < deadline, found
+            message = self._consumer.poll(0.1)
+            if message is not None and message.error() is None:
+                headers = {name: value.decode() for name, value in message.headers()}
+                found.append((message.key().decode(), json.loads(message.value()), headers))
+        return found
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+@contextlib.contextmanager
+def kafka_cluster() -> Iterator[KafkaCluster]:
+    """Run a cluster; skips the test without the package."""
+    reason = "the Kafka cluster of the tests needs a package: pip install confluent-kafka"
+    cluster = KafkaCluster(pytest.importorskip("confluent_kafka", reason=reason))
+    try:
+        yield cluster
+    finally:
+        cluster.close()
