@@ -63,46 +63,34 @@ def nats_server(folder: Path) -> Iterator[NatsProcess]:
 
 
 class KafkaCluster:
-    """A broker in this process, and a consumer of all that it gets."""
+    """A broker in this process."""
 
     def __init__(self, confluent_kafka: ModuleType) -> None:
+        self._library = confluent_kafka
         self._producer = confluent_kafka.Producer({"test.mock.num.brokers": 1, "log_level": 0})
         (broker,) = self._producer.list_topics(timeout=PATIENCE_S).brokers.values()
         self.address = f"{broker.host}:{broker.port}"
-        self._consumer = confluent_kafka.Consumer(
-            {
-                "bootstrap.servers": self.address,
-                "group.id": "test",
-                "auto.offset.reset": "earliest",
-                "topic.metadata.refresh.interval.ms": 100,
-                "allow.auto.create.topics": True,
-                "log_level": 0,
-            }
-        )
 
     def read(self, topic: str, count: int) -> list[tuple[str, Any, dict[str, str]]]:
-        """Return key, JSON content and headers of messages."""
-        self._consumer.subscribe([topic])
+        """Return key, JSON content and headers of the messages of a topic that exists."""
+        consumer = self._library.Consumer({"bootstrap.servers": self.address, "group.id": "test", "log_level": 0})
+        partitions = self._producer.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions
+        start = self._library.OFFSET_BEGINNING
+        consumer.assign([self._library.TopicPartition(topic, partition, start) for partition in partitions])
         found: list[tuple[str, Any, dict[str, str]]] = []
         deadline = time.monotonic() + PATIENCE_S
         while len(found) < count:
             assert time.monotonic() < deadline, found
-            message = self._consumer.poll(0.1)
+            message = consumer.poll(0.1)
             if message is not None and message.error() is None:
                 headers = {name: value.decode() for name, value in message.headers()}
                 found.append((message.key().decode(), json.loads(message.value()), headers))
+        consumer.close()
         return found
-
-    def close(self) -> None:
-        self._consumer.close()
 
 
 @contextlib.contextmanager
 def kafka_cluster() -> Iterator[KafkaCluster]:
     """Run a cluster; skips the test without the package."""
     reason = "the Kafka cluster of the tests needs a package: pip install confluent-kafka"
-    cluster = KafkaCluster(pytest.importorskip("confluent_kafka", reason=reason))
-    try:
-        yield cluster
-    finally:
-        cluster.close()
+    yield KafkaCluster(pytest.importorskip("confluent_kafka", reason=reason))
