@@ -19,6 +19,7 @@ from benchmarks.gateway import gateway
 from benchmarks.history import history
 from benchmarks.looping import looping
 from benchmarks.node import BenchmarkError, Fleet, prepare_fleet
+from benchmarks.ota import ota
 from benchmarks.posts import latency, posts
 from benchmarks.round_trips import round_trips
 from benchmarks.rules import rules
@@ -48,6 +49,7 @@ BENCHMARKS: Final[dict[str, Callable[[Fleet, int], Iterator[Figure]]]] = {
     "coap": coap,
     "rules": rules,
     "forwarding": forwarding,
+    "ota": ota,
 }
 
 

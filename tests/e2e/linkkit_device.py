@@ -113,7 +113,7 @@ def main() -> None:
                 device.query_ota_firmware(command.get("module"))
             case "download":
                 arguments = (command[name] for name in ("url", "path", "method", "sign"))
-                tell("downloaded", code=int(device.download_ota_firmware(*arguments)))
+                tell("downloaded", code=device.download_ota_firmware(*arguments).name)
             case "disconnect":
                 device.disconnect()
                 return

@@ -114,7 +114,7 @@ def test_the_official_device_sdk_downloads_verifies_and_reports(updating_node: N
             linkkit.do(
                 "download", path=str(tmp_path / method), **{key: pushed[key] for key in ("url", "method", "sign")}
             )
-            assert linkkit.expect("downloaded")["code"] == 0
+            assert linkkit.expect("downloaded")["code"] == "SUCCESS"
             assert (tmp_path / method).read_bytes() == content + method.encode()
             linkkit.do("report_version", version=f"2.{number}")
             until(partial(is_done, cloud, job), "not updated")

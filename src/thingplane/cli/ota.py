@@ -16,7 +16,7 @@ from thingplane.cli.output import console, is_terminal, print_json
 from thingplane.cli.target import DataDir, target
 from thingplane.cloud.client import CloudClient
 
-app = App(help="Updates over the air.")
+app = App(name="ota", help="Updates over the air.")
 
 STATES: Final = {
     "CONFIRM": "yellow",
