@@ -112,7 +112,7 @@ async def _register(folder: Path, product_key: str, count: int) -> list[Identity
     database = Database(metadata_url(folder, ""))
     clock, bus = SystemClock(), LocalBus()
     products = ProductService(database, clock, bus)
-    service = DeviceService(database, clock, bus, products)
+    service = DeviceService(database, clock, bus, products, max_batch=max(count, 10_000))
     try:
         await service.start()
         product = await products.find(product_key)

@@ -84,7 +84,7 @@ def _package(client: CloudClient, product_key: str, version: str, content: bytes
         client,
         "CreateOTAFirmware",
         ProductKey=product_key,
-        FirmwareName=f"bench-{version}",
+        FirmwareName=f"bench-{version.replace('.', '-')}",
         DestVersion=version,
         FirmwareUrl=ticket["FirmwareUrl"],
         NeedToVerify="false",

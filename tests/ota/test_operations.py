@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.common.xml import call_xml
 from tests.devices.marks import one_database
 from tests.ota.world import World
 from thingplane.cloud import OPERATIONS
@@ -493,3 +494,54 @@ async def test_constraints_of_lists_and_tasks(world: World) -> None:
     ]
     for action, parameters, code in cases:
         assert await world.refused(action, **parameters) == code, (action, parameters)
+
+
+@one_database
+async def test_the_sdk_calls_every_operation(world: World) -> None:
+    (lamp,) = await world.fleet(1)
+    key = {"ProductKey": world.product.product_key}
+    device = {**key, "DeviceName": lamp.name}
+    paged = {"CurrentPage": 1, "PageSize": 10}
+    await world.upload_names([lamp.name])
+    await world.call("CreateOTAModule", **key, ModuleName="radio")
+    await world.call("UpdateOTAModule", **key, ModuleName="radio", Desc="x")
+    await world.call("ListOTAModuleByProduct", **key)
+    await world.call("DeleteOTAModule", **key, ModuleName="radio")
+    firmware = await world.package(NeedToVerify="true")
+    await world.call("QueryOTAFirmware", FirmwareId=firmware)
+    await world.call("ListOTAFirmware", **paged)
+    verify = await world.job(firmware, "Verify", TargetDeviceName=[lamp.name], NeedConfirm=True)
+    task = (await world.tasks(verify))[lamp.name]["TaskId"]
+    await world.call("ConfirmOTATask", TaskId=[task])
+    await world.call("ListOTAUnfinishedTaskByDevice", **device, TaskStatus="QUEUED")
+    await world.inform(lamp, "2.0")
+    await world.inform(lamp, "1.0")
+    static = await world.job(firmware)
+    await world.call("CancelOTATaskByDevice", **key, FirmwareId=firmware, DeviceName=[lamp.name])
+    other = await world.package("3.0")
+    dynamic = await world.job(other, "Dynamic", SrcVersion=["1.0"])
+    await world.call("CancelOTAStrategyByJob", JobId=dynamic)
+    again = await world.job(other)
+    await world.call("CancelOTATaskByJob", JobId=dynamic, CancelQueuedTask=True)
+    task = (await world.tasks(again))[lamp.name]["TaskId"]
+    await world.call("ReupgradeOTATask", JobId=again, TaskId=[task])
+    await world.call("QueryOTAJob", JobId=static)
+    await world.call("ListOTAJobByFirmware", FirmwareId=firmware, **paged)
+    await world.call("ListOTAJobByDevice", FirmwareId=firmware, **device, **paged)
+    await world.call("DeleteOTAFirmware", FirmwareId=firmware)
+    assert {name for name, answer in world.api.answers if answer["Success"]} >= set(OTA)
+    assert world.api.foreign == set()
+
+
+@one_database
+async def test_lists_in_xml(world: World) -> None:
+    await world.fleet(1)
+    firmware = await world.package()
+    job = await world.job(firmware, Tag=[{"Key": "k", "Value": "v"}], SrcVersion=["1.0"])
+    root = await call_xml(world.api, "ListOTAFirmware", CurrentPage=1, PageSize=10)
+    assert root.findtext("FirmwareInfo/SimpleFirmwareInfo/FirmwareId") == firmware
+    root = await call_xml(world.api, "QueryOTAJob", JobId=job)
+    assert root.findtext("Data/SrcVersions/SrcVersion") == "1.0"
+    assert root.findtext("Data/Tags/OtaTagDTO/Value") == "v"
+    root = await call_xml(world.api, "ListOTATaskByJob", JobId=job)
+    assert root.findtext("Data/SimpleOTATaskInfo/TaskStatus") == "QUEUED"
