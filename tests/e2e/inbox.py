@@ -4,11 +4,9 @@ import base64
 import hashlib
 import hmac
 import json
-import queue
 import subprocess
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
@@ -30,53 +28,57 @@ class Received(NamedTuple):
 
 
 class Inbox:
-    """Everything that a group has received so far."""
+    """Everything that a client has received so far."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.received: list[Received] = []
         self._process = process
-        self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._events: list[str] = []
+        self._changed = threading.Condition()
         threading.Thread(target=self._read, daemon=True).start()
 
     def until(self, topic: str, count: int = 1) -> list[Received]:
         """Return all messages on a topic as soon as there are so many."""
-        deadline = time.monotonic() + PATIENCE_S
-        while len(found := [message for message in self.received if message.topic == topic]) < count:
-            assert self.take(deadline), f"nothing on {topic}; there is {[message.topic for message in self.received]}"
-        return found
+        self.wait(lambda: len(self._on(topic)) >= count, f"{count} messages on {topic}")
+        return self._on(topic)
 
-    def take(self, deadline: float) -> bool:
-        """Wait for one more message; False when none comes any more."""
-        while (left := deadline - time.monotonic()) > 0:
-            try:
-                event = self._events.get(timeout=left)
-            except queue.Empty:
-                return False
-            if event is None:
-                return False
-            if event["event"] == "message":
-                properties = event["properties"]
-                assert properties["messageId"] == event["id"]
-                self.received.append(Received(properties["topic"], base64.b64decode(event["body"]), event["id"]))
-                return True
-        return False
+    def wait(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for messages that make something true."""
+        with self._changed:
+            fulfilled = self._changed.wait_for(condition, PATIENCE_S)
+        topics = [message.topic for message in self.received[-20:]]
+        assert fulfilled, f"there is no {what}, but {len(self.received)} messages, lately on {topics}"
+
+    def expect(self, event: str) -> None:
+        """Wait for an event of the client."""
+        self.wait(lambda: event in self._events, event)
+
+    def end(self) -> None:
+        """Wait for the end of the connection: nothing is received after it."""
+        self.wait(lambda: "disconnected" in self._events or "" in self._events, "end")
 
     def kill(self) -> None:
-        """Kill the client at once; what it has printed stays readable."""
+        """Kill the client at once; what it has printed counts as received."""
         self._process.kill()
 
-    def expect(self, name: str) -> None:
-        """Wait for an event of the client."""
-        while (event := self._events.get(timeout=PATIENCE_S)) is not None:
-            if event["event"] == name:
-                return
-        raise AssertionError(f"the client ended without {name}")
+    def _on(self, topic: str) -> list[Received]:
+        return [message for message in self.received if message.topic == topic]
 
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self._events.put(json.loads(line))
-        self._events.put(None)
+            event: dict[str, Any] = json.loads(line) if line.endswith("}\n") else {"event": "cut off"}
+            with self._changed:
+                if event["event"] == "message":
+                    properties = event["properties"]
+                    assert properties["messageId"] == event["id"]
+                    self.received.append(Received(properties["topic"], base64.b64decode(event["body"]), event["id"]))
+                else:
+                    self._events.append(event["event"])
+                self._changed.notify_all()
+        with self._changed:
+            self._events.append("")
+            self._changed.notify_all()
 
 
 @contextmanager
