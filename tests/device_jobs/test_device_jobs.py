@@ -1,6 +1,5 @@
 """Jobs: made by an operator, worked through by devices."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -69,7 +68,7 @@ class World:
     async def connect(self, device: Device) -> None:
         self.downlink.connected.add(device.id)
         self.bus.publish(DeviceConnected(device.id, device.product_key, device.name))
-        await asyncio.gather(*self.service._tasks)
+        await self.service._background.settled()
 
 
 @pytest.fixture(name="world")

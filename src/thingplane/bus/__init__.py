@@ -1,5 +1,6 @@
 """How parts of the platform reach each other without knowing each other: events, and downlink to devices."""
 
+from thingplane.bus.background import Background
 from thingplane.bus.downlink import (
     Audience,
     ConnectionLostError,
@@ -14,6 +15,7 @@ from thingplane.bus.events import Bus, LocalBus
 
 __all__ = [
     "Audience",
+    "Background",
     "Bus",
     "ConnectionLostError",
     "DeviceOfflineError",

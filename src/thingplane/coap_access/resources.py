@@ -25,9 +25,9 @@ from thingplane.devices.service import (
     TokenError,
 )
 from thingplane.gateway.entrance import Entrance
-from thingplane.gateway.throttle import Throttle
 from thingplane.mqtt import ReasonCode
 from thingplane.products.service import ProductService
+from thingplane.throttle import Throttle
 
 _log = structlog.get_logger(__name__)
 

@@ -1,6 +1,5 @@
 """Telling devices of their tasks: at once if they are online, otherwise when they connect."""
 
-import asyncio
 from typing import Final
 
 import msgspec
@@ -8,11 +7,12 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from thingplane import ids
-from thingplane.bus import Bus, Downlink, DownlinkMessage
+from thingplane.bus import Background, Bus, Downlink, DownlinkMessage
 from thingplane.clock import Clock
 from thingplane.device_jobs.store import UNFINISHED, JobStore, Task
 from thingplane.devices.service import DeviceConnected, DeviceService
 from thingplane.storage.keyed_lock import KeyedLocks
+from thingplane.storage.periodic import Periodic
 from thingplane.storage.polling import Poller
 
 KEPT_MS: Final = 30 * 86_400_000
@@ -52,24 +52,21 @@ class JobService:
         self._clock = clock
         self._untold: set[int] = set()
         self._locks = KeyedLocks()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._sweeping: asyncio.Task[None] | None = None
+        self._background = Background("device jobs")
+        self._sweeping = Periodic("deletion of old jobs", self._sweep, SWEEP_EVERY_S)
         self._poller = Poller("device jobs", store.changed, self._look, poll_interval_s)
         bus.subscribe(DeviceConnected, self._connected)
 
     async def start(self) -> None:
         """Begin to look for changes of jobs."""
         await self._poller.start()
-        self._sweeping = asyncio.create_task(self._sweep(), name="deletion of old jobs")
+        self._sweeping.start()
 
     async def close(self) -> None:
         """Look for changes no longer, and finish what was begun."""
         await self._poller.stop()
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            await asyncio.wait([self._sweeping])
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._sweeping.stop()
+        await self._background.settled()
 
     async def refresh(self) -> None:
         """Tell devices of what has changed since the last look."""
@@ -82,9 +79,7 @@ class JobService:
 
     def _connected(self, event: DeviceConnected) -> None:
         if event.device_id in self._untold:
-            task = asyncio.get_running_loop().create_task(self._catch_up(event.device_id))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._background.run(self._catch_up(event.device_id))
 
     async def _catch_up(self, device_id: int) -> None:
         try:
@@ -115,12 +110,7 @@ class JobService:
             self._untold.discard(device_id)
 
     async def _sweep(self) -> None:
-        while True:
-            try:
-                await self.store.forget(self._clock.now_ms() - KEPT_MS)
-            except (SQLAlchemyError, OSError) as error:
-                _log.warning("old jobs could not be deleted, trying again later", error=repr(error))
-            await asyncio.sleep(SWEEP_EVERY_S)
+        await self.store.forget(self._clock.now_ms() - KEPT_MS)
 
 
 def describe(task: Task, *, sent: bool) -> bytes:

@@ -16,6 +16,7 @@ from thingplane.device_logs.entry import LEVELS, OTHER, Entry, Source
 from thingplane.device_logs.tables import device_log_switches, device_logs
 from thingplane.devices.service import devices
 from thingplane.storage.database import Database
+from thingplane.storage.periodic import Periodic
 from thingplane.storage.revisions import Revision
 
 __all__ = ["LEVELS", "OTHER", "DeviceLogs", "Entry", "Source"]
@@ -49,20 +50,17 @@ class DeviceLogs:
         self._days = days
         self._notes: deque[tuple[int, Entry]] = deque(maxlen=MAX_NOTES)
         self._flushing: asyncio.Task[None] | None = None
-        self._sweeping: asyncio.Task[None] | None = None
+        self._sweeping = Periodic("deletion of device logs", self.sweep, SWEEP_EVERY_S)
         self.switched = Revision(database, "device log switches")
         """Grows with every switch that a device has to be told of."""
 
     async def start(self) -> None:
         """Forget entries that are too old, now and from time to time."""
-        await self.sweep()
-        self._sweeping = asyncio.create_task(self._sweep(), name="deletion of device logs")
+        self._sweeping.start()
 
     async def close(self) -> None:
         """Write the notes that wait."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            await asyncio.wait([self._sweeping])
+        await self._sweeping.stop()
         if self._flushing is not None:
             self._flushing.cancel()
             await asyncio.wait([self._flushing])
@@ -165,14 +163,6 @@ class DeviceLogs:
         before = self._clock.now_ms() - self._days * DAY_MS
         async with self._database.write() as connection:
             await connection.execute(delete(device_logs).where(device_logs.c.received_at < before))
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_EVERY_S)
-            try:
-                await self.sweep()
-            except (SQLAlchemyError, OSError) as error:
-                _log.warning("old device logs could not be deleted, trying again later", error=repr(error))
 
     # The switch.
 

@@ -1,11 +1,11 @@
 """What subscribers learn of devices that come and go (rules and subscription reference, 3.3 and 3.8)."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
+from thingplane.bus import Background
 from thingplane.clock import Clock
 from thingplane.devices.record import Device
 from thingplane.forwarding import bodies
@@ -34,7 +34,7 @@ class LifeReports:
         self._forwarder = forwarder
         self._products = products
         self._clock = clock
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background("changes of state")
 
     def online(self, device: Device) -> None:
         """Forward that a device came online, as ``DeviceService.on_connected``."""
@@ -71,8 +71,7 @@ class LifeReports:
 
     async def settled(self) -> None:
         """Return when changes of state that had to wait are forwarded."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._background.settled()
 
     def _status(self, device: Device, *, online: bool, at: int, last: int, reason: int | None) -> None:
         topic = f"/as/mqtt/status/{device.product_key}/{device.name}"
@@ -94,6 +93,4 @@ class LifeReports:
         async def find() -> None:
             forward(await self._products.find(device.product_key))
 
-        task = asyncio.get_running_loop().create_task(find())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._background.run(find())

@@ -1,6 +1,5 @@
 """Letting go of messages: those that all have acknowledged, and those that waited too long or take too much room."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -10,6 +9,7 @@ from thingplane.clock import Clock
 from thingplane.forwarding.limits import Limits
 from thingplane.forwarding.log import SEGMENT_BITS, ForwardingLog, Segment
 from thingplane.forwarding.service import Entry, Forwarder
+from thingplane.storage.periodic import Periodic
 from thingplane.storage.timeseries import TimeSeriesError
 
 INTERVAL_S: Final = 10.0
@@ -36,26 +36,15 @@ class Retention:
         self._clock = clock
         self._limits = limits
         self._segments: Sequence[Segment] = ()
-        self._task: asyncio.Task[None] | None = None
+        self._periodic = Periodic("looking after the log of forwarded messages", self.look, INTERVAL_S)
 
     async def start(self) -> None:
         """Begin with what is due already."""
-        self._task = asyncio.create_task(self._run(), name="forwarding retention")
+        self._periodic.start()
 
     async def close(self) -> None:
         """Drop nothing more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except Exception as error:  # noqa: BLE001 - the database may be away for a while; logged and tried again
-                _log.error("the log of forwarded messages was not looked after, trying again", error=repr(error))
-            await asyncio.sleep(INTERVAL_S)
+        await self._periodic.stop()
 
     async def look(self) -> None:
         """Do what is due now.
@@ -68,7 +57,8 @@ class Retention:
         for entry in self._forwarder.entries():
             _warn(entry)
         oldest = _oldest(self._forwarder)
-        done = [segment for segment in segments[:-1] if oldest is None or oldest >> SEGMENT_BITS > segment.number]
+        end = self._log.segment if oldest is None else min(oldest >> SEGMENT_BITS, self._log.segment)
+        done = [segment for segment in segments if segment.number < end]
         if done:
             # What is saved must not name messages that are gone.
             await self._forwarder.acknowledged()
@@ -83,8 +73,7 @@ class Retention:
         total = sum(segment.bytes for segment in segments)
         for segment in segments:
             is_old = segment.last_at < before
-            is_last = segment is segments[-1]
-            if not is_old and (total <= limits.max_bytes or is_last):
+            if not is_old and (total <= limits.max_bytes or segment.number == self._log.segment):
                 return
             total -= segment.bytes
             dropped = self._forwarder.expire((segment.number + 1) << SEGMENT_BITS)

@@ -17,7 +17,7 @@ from thingplane.gateway.sessions import Sessions
 from thingplane.gateway.settings import GatewaySettings
 from thingplane.gateway.sub_device import SubDevice
 from thingplane.gateway.sub_devices import SubDevices
-from thingplane.gateway.throttle import Throttle
+from thingplane.throttle import Throttle
 
 _log = structlog.get_logger(__name__)
 

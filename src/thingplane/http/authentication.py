@@ -8,10 +8,10 @@ import structlog
 from thingplane.alink import is_signed
 from thingplane.clock import Clock
 from thingplane.devices.service import Device, DeviceService
-from thingplane.gateway.throttle import Throttle
 from thingplane.http.answers import Code, data, info, refused, refused_registration
 from thingplane.http.requests import signed
 from thingplane.products.service import ProductService
+from thingplane.throttle import Throttle
 
 _log = structlog.get_logger(__name__)
 

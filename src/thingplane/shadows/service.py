@@ -1,19 +1,17 @@
 """Shadows of devices: read and written by applications and by the devices themselves."""
 
-import asyncio
-
 import structlog
 
 from thingplane.alink import Identity
-from thingplane.bus import Bus, Downlink, DownlinkMessage
+from thingplane.bus import Background, Bus, Downlink, DownlinkMessage
 from thingplane.clock import Clock
 from thingplane.devices.errors import NOT_EXISTED_DEVICE
 from thingplane.devices.service import DeviceConnected, DeviceDeleted
 from thingplane.shadows import messages, store
 from thingplane.shadows.document import FORCED, Change, Shadow, apply
-from thingplane.shadows.rate import RateLimit
 from thingplane.storage.database import Database
 from thingplane.storage.keyed_lock import KeyedLocks
+from thingplane.throttle import Throttle
 
 _log = structlog.get_logger(__name__)
 
@@ -39,14 +37,14 @@ class ShadowService:
             requests_per_second: for one device, of applications and the device together; 0: unlimited, the vendor
                 allows 20.
         """
-        self.rate = RateLimit(clock, requests_per_second)
+        self.rate = Throttle(requests_per_second, 1, clock.monotonic)
         self._database = database
         self.clock = clock
         self._downlink = downlink
         # Pushes and answers leave in the order of the versions they tell.
         self._locks = KeyedLocks()
         self._undelivered: set[int] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background("shadows")
         bus.subscribe(DeviceConnected, self._connected)
         bus.subscribe(DeviceDeleted, self._deleted)
 
@@ -57,8 +55,7 @@ class ShadowService:
 
     async def close(self) -> None:
         """Wait for the pushes under way; to be called before the database is closed."""
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._background.settled()
 
     async def read(self, device: Identity) -> Shadow:
         """Return a shadow, empty and with version 0 if it was never written."""
@@ -122,9 +119,7 @@ class ShadowService:
 
     def _connected(self, event: DeviceConnected) -> None:
         if event.device_id in self._undelivered:
-            task = asyncio.get_running_loop().create_task(self._catch_up(event))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._background.run(self._catch_up(event))
 
     def _deleted(self, event: DeviceDeleted) -> None:
         self._undelivered.discard(event.device_id)

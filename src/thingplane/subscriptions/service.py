@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from thingplane.bus import Bus
+from thingplane.bus import Background, Bus
 from thingplane.clock import Clock
 from thingplane.cloud import BusinessError
 from thingplane.cloud.credentials import Instances, KeyRing
@@ -108,7 +108,7 @@ class SubscriptionService:
         self._connects: dict[int, deque[float]] = {}
         self._changing = asyncio.Lock()
         self._ticking: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background("consumer groups")
         bus.subscribe(ProductDeleted, self._product_deleted)
 
     async def start(self) -> None:
@@ -125,8 +125,7 @@ class SubscriptionService:
         await self._queues.stop()
         for delivery in self._deliveries.values():
             await delivery.close()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._background.settled()
 
     # Clients.
 
@@ -357,9 +356,7 @@ class SubscriptionService:
             self.check_clients()
 
     def _product_deleted(self, event: ProductDeleted) -> None:
-        task = asyncio.get_running_loop().create_task(self._forget_product(event.product_id))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._background.run(self._forget_product(event.product_id))
 
     async def _forget_product(self, product_id: int) -> None:
         try:

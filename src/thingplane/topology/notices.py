@@ -1,14 +1,13 @@
 """What gateways are told about their sub-devices (device-protocol reference, 4.3 and 4.5)."""
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from thingplane import ids
-from thingplane.bus import Bus, Downlink, DownlinkMessage
+from thingplane.bus import Background, Bus, Downlink, DownlinkMessage
 from thingplane.devices.service import Device, DeviceDisabled, DeviceEnabled
 from thingplane.messaging.errors import INACTIVE_DEVICE, OFFLINE
 from thingplane.topology.service import TopologyChanged, TopologyService
@@ -53,7 +52,7 @@ class TopologyNotices:
         self._downlink = downlink
         self._topology = topology
         self._logins = logins
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background("notices to gateways")
         self._asked: OrderedDict[tuple[int, int], int] = OrderedDict()
         bus.subscribe(TopologyChanged, self._changed)
         bus.subscribe(DeviceEnabled, self._enabled)
@@ -81,8 +80,7 @@ class TopologyNotices:
 
     async def settled(self) -> None:
         """Return when all notices about what has happened so far are sent or lost."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._background.settled()
 
     def _changed(self, event: TopologyChanged) -> None:
         subs = [(sub.product_key, sub.name) for sub in event.sub_devices]
@@ -92,13 +90,13 @@ class TopologyNotices:
         if not event.by_gateway:
             gateway = (event.gateway_product_key, event.gateway_name)
             notice = "delete" if event.deleted else ""
-            self._later(self._tell(event.gateway_id, gateway, _STATUS[event.action], subs, notice))
+            self._background.run(self._tell(event.gateway_id, gateway, _STATUS[event.action], subs, notice))
 
     def _enabled(self, event: DeviceEnabled) -> None:
-        self._later(self._switched(event, ENABLED, "enable"))
+        self._background.run(self._switched(event, ENABLED, "enable"))
 
     def _disabled(self, event: DeviceDisabled) -> None:
-        self._later(self._switched(event, DISABLED, "disable"))
+        self._background.run(self._switched(event, DISABLED, "disable"))
 
     async def _switched(self, event: DeviceEnabled | DeviceDisabled, status: int, notice: str) -> None:
         gateway = await self._topology.gateway_of(event.device_id)
@@ -135,8 +133,3 @@ class TopologyNotices:
         topic = f"/sys/{name[0]}/{name[1]}/thing/{path}"
         message = DownlinkMessage(device_id=gateway_id, topic=topic, payload=msgspec.json.encode(request), qos=1)
         return await self._downlink.send(message)
-
-    def _later(self, notice: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(notice)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
-from thingplane.bus import Bus
+from thingplane.bus import Background, Bus
 from thingplane.clock import Clock
 from thingplane.devices.service import Device, DeviceDisabled, DeviceEnabled, DeviceService
 from thingplane.forwarding import bodies
@@ -42,7 +42,7 @@ class TopologyReports:
         self._devices = devices
         self._products = products
         self._topology = topology
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background("reports of gateways and sub-devices")
         self._order = asyncio.Lock()
         bus.subscribe(TopologyChanged, self._changed)
         bus.subscribe(DeviceEnabled, self._enabled)
@@ -84,8 +84,7 @@ class TopologyReports:
 
     async def settled(self) -> None:
         """Return when everything about what has happened so far is forwarded and durable."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._background.settled()
 
     def _changed(self, event: TopologyChanged) -> None:
         if self._forwarder.has_subscribers:
@@ -118,22 +117,10 @@ class TopologyReports:
 
     async def _source(self, gateway: Device) -> Source | None:
         product = await self._products.find(gateway.product_key)
-        if product is None:
-            return None
-        return Source(
-            instance_id=gateway.instance_id,
-            product_id=gateway.product_id,
-            product_key=gateway.product_key,
-            device_id=gateway.id,
-            device_name=gateway.name,
-            iot_id=gateway.iot_id,
-            category=product.device_type,
-        )
+        return None if product is None else gateway.source(product.device_type)
 
     def _later(self, report: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(self._in_order(report))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._background.run(self._in_order(report))
 
     async def _in_order(self, report: Coroutine[Any, Any, None]) -> None:
         async with self._order:

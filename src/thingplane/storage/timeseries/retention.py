@@ -1,11 +1,11 @@
 """Letting history age away, and its figures for the metrics page."""
 
-import asyncio
 from collections.abc import Mapping
 
 import structlog
 
 from thingplane.clock import Clock
+from thingplane.storage.periodic import Periodic
 from thingplane.storage.timeseries.errors import TimeSeriesError
 from thingplane.storage.timeseries.interface import TimeSeries
 
@@ -28,27 +28,19 @@ class Retention:
         self._series = series
         self._clock = clock
         self._days = days
-        self._task: asyncio.Task[None] | None = None
+        self._periodic = Periodic("dropping old history", self._drop, INTERVAL_S)
         self._figures: Mapping[str, float] = {}
 
     async def start(self) -> None:
         """Begin with what is too old already."""
-        self._task = asyncio.create_task(self._run(), name="history retention")
+        self._periodic.start()
 
     async def close(self) -> None:
         """Drop nothing more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        await self._periodic.stop()
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self._series.retire(self._clock.now_ms() - self._days * DAY_MS)
-            except (TimeSeriesError, OSError) as error:
-                log.error("old history could not be dropped, trying again", error=str(error))  # noqa: TRY400
-            await asyncio.sleep(INTERVAL_S)
+    async def _drop(self) -> None:
+        await self._series.retire(self._clock.now_ms() - self._days * DAY_MS)
 
     async def refresh(self) -> None:
         """Read the figures anew."""
