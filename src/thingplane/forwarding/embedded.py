@@ -77,7 +77,7 @@ class EmbeddedLog:
         self._clock = clock
         self._limits = limits or Limits()
         self._files: dict[int, _File] = {}
-        self._segment = -1
+        self.segment = -1
         self._messages: list[Forwarded] = []
         self._audiences: list[Audience] = []
         self._values: list[object] = []
@@ -96,7 +96,7 @@ class EmbeddedLog:
         file = self._files[generation] = _File(path, connection)
         numbers: list[Any] = connection.execute("SELECT max(number) FROM forwarded_audience").fetchall()
         self._audience_number = numbers[0][0] or 0
-        self._segment = generation
+        self.segment = generation
         start = generation << SEGMENT_BITS
         self.next_position = start if file.last is None else file.last + 1
         self._first_at = 0 if file.first is None else file.written_at(file.first)
@@ -132,7 +132,7 @@ class EmbeddedLog:
         if not messages:
             return
         if error is None:
-            file = self._files[self._segment]
+            file = self._files[self.segment]
             file.last = messages[-1].position
             if file.first is None:
                 file.first = messages[0].position
@@ -150,7 +150,7 @@ class EmbeddedLog:
         limits = self._limits
         return (
             self._bytes >= limits.segment_bytes
-            or self.next_position - (self._segment << SEGMENT_BITS) >= limits.segment_messages
+            or self.next_position - (self.segment << SEGMENT_BITS) >= limits.segment_messages
             or self._clock.now_ms() - self._first_at >= limits.segment_age_ms
         )
 
@@ -173,7 +173,7 @@ class EmbeddedLog:
     def append(self, message: Forwarded, audience: Audience) -> bool:
         """Add a message to the batch of the next commit; True for the first of a batch."""
         self.next_position = message.position + 1
-        if audience.segment != self._segment:
+        if audience.segment != self.segment:
             self._intern(audience)
         text = _encode(message)
         messages = self._messages
@@ -232,7 +232,7 @@ class EmbeddedLog:
     async def drop(self, number: int) -> None:
         """Delete a segment, or leave that to the history whose file it is."""
         file = self._files.get(number)
-        if file is None or number == self._segment:
+        if file is None or number == self.segment:
             return
         if not file.owned:
             file.unwanted = True
@@ -256,7 +256,7 @@ class EmbeddedLog:
 
     def _intern(self, audience: Audience) -> None:
         self._audience_number += 1
-        audience.segment, audience.number = self._segment, self._audience_number
+        audience.segment, audience.number = self.segment, self._audience_number
         self._interned.append(audience)
 
     @staticmethod

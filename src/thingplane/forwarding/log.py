@@ -32,6 +32,8 @@ class ForwardingLog(Protocol):
     """Set by whoever appends."""
     next_position: int
     """Of the next message."""
+    segment: int
+    """Number of the segment that still grows."""
 
     def append(self, message: Forwarded, audience: Audience) -> bool:
         """Add a message to the batch of the next commit, and return whether it is the first of it.
@@ -59,14 +61,14 @@ class ForwardingLog(Protocol):
         """
 
     async def segments(self) -> list[Segment]:
-        """Return the segments that have messages, oldest first; the last one may still grow.
+        """Return the segments that have messages, oldest first.
 
         Raises:
             TimeSeriesError: the log cannot be read.
         """
 
     async def drop(self, number: int) -> None:
-        """Delete a segment; the one that still grows stays, but nobody reads it any more.
+        """Delete a segment; the one that still grows stays.
 
         Raises:
             TimeSeriesError: the log cannot be changed.

@@ -66,7 +66,7 @@ class PostgresLog:
         self._url = url
         self._clock = clock
         self._limits = limits or Limits()
-        self._segment = 0
+        self.segment = 0
         self._audience_number = 0
         self._batch = _Batch()
         self._partitions: set[int] = set()
@@ -85,8 +85,8 @@ class PostgresLog:
             await lock_schema(connection)
             await connection.execute(_TABLES)
         self._partitions = {_number(row["relname"]) for row in await connection.fetch(_PARTITIONS)}
-        self._segment = max(self._partitions, default=1)
-        start = self._segment << SEGMENT_BITS
+        self.segment = max(self._partitions, default=1)
+        start = self.segment << SEGMENT_BITS
         last = await connection.fetchval("SELECT max(position) FROM forwarded WHERE position >= $1", start)
         self.next_position = start if last is None else last + 1
         if last is not None:
@@ -159,9 +159,9 @@ class PostgresLog:
                 message = msgspec.structs.replace(message, position=self.next_position)
         self.next_position = message.position + 1
         if audience not in batch.interned:
-            if audience.segment != self._segment:
+            if audience.segment != self.segment:
                 self._audience_number += 1
-                audience.segment, audience.number = self._segment, self._audience_number
+                audience.segment, audience.number = self.segment, self._audience_number
             batch.interned[audience] = (audience.segment, audience.number)
         text = _encode(message)
         batch.messages.append(message)
@@ -174,13 +174,13 @@ class PostgresLog:
         limits = self._limits
         return bool(self._first_at) and (
             self._bytes >= limits.segment_bytes
-            or self.next_position - (self._segment << SEGMENT_BITS) >= limits.segment_messages
+            or self.next_position - (self.segment << SEGMENT_BITS) >= limits.segment_messages
             or self._at - self._first_at >= limits.segment_age_ms
         )
 
     def _begin_segment(self) -> None:
-        self._segment += 1
-        self.next_position = self._segment << SEGMENT_BITS
+        self.segment += 1
+        self.next_position = self.segment << SEGMENT_BITS
         self._first_at = self._bytes = 0
 
     async def read(self, positions: Sequence[int]) -> list[Forwarded]:
@@ -218,7 +218,7 @@ class PostgresLog:
                 segment = self._closed.get(number) or await self._look_at(number, size)
                 if segment is not None:
                     found.append(segment)
-                    if number < self._segment:
+                    if number < self.segment:
                         self._closed[number] = segment
         return found
 
@@ -232,7 +232,7 @@ class PostgresLog:
 
     async def drop(self, number: int) -> None:
         """Drop a partition."""
-        if number == self._segment:
+        if number == self.segment:
             return
         with _errors():
             async with self._pool.acquire() as connection, connection.transaction():
