@@ -105,6 +105,8 @@ def test_what_is_refused(
     assert "there is no certificate authority 00" in refusal("device", "bind", str(table), "--authority", "00")
     assert "no serial number" in refusal("device", "revoke", key, "lamp-1", "xyz")
     assert "there is no product nobody" in refusal("product", "dynamic-register", "nobody", "on")
+    assert "there is no product nobody" in refusal("product", "check", "nobody", "full")
+    assert f"product {key} has no thing model" in refusal("product", "check", key, "full")
 
 
 def test_the_key_of_a_device_is_nobody_else_s(

@@ -1,10 +1,8 @@
 """Every kind of message that leaves the platform, from a device to a consumer (rules reference, chapter 3)."""
 
 import asyncio
-import contextlib
 import hmac
 import json
-import sqlite3
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,12 +12,14 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from tests.clients.node import NodeClients
+from tests.common.cli import run_on
 from tests.common.node import NodeProcess, running_node
 from tests.e2e.conftest import cloud_client
 from tests.e2e.fleet import MODEL
 from tests.e2e.inbox import Inbox, inbox
 from tests.e2e.operations.calls import unique
 from tests.e2e.raw import RawDevice, connected
+from tests.e2e.test_main_job import eventually
 from tests.e2e.test_scripts import PROPERTIES as RAW_PROPERTIES
 from tests.ota.forms import form
 from tests.scripts import examples
@@ -170,19 +170,15 @@ def world(tmp_path_factory: pytest.TempPathFactory, node_clients: NodeClients) -
         cloud = cloud_client(node)
         group_id = cloud.call("CreateConsumerGroup", {"GroupName": unique("kinds")})["GroupId"]
         world = World(node, cloud, group_id)
-        check_strictly(world)
+        check_fully(world)
         with inbox(node, node_clients, group_id) as world.inbox:
             yield world
 
 
-def check_strictly(world: World) -> None:
+def check_fully(world: World) -> None:
     """Give one product the check of earlier editions, which no operation sets any more."""
-    world.node.stop()
-    with contextlib.closing(sqlite3.connect(world.node.data_dir / "thingplane.sqlite3")) as database, database:
-        changed = database.execute("UPDATE products SET validate_type = 0 WHERE product_key = ?", [world.strong])
-        assert changed.rowcount == 1
-    world.node.start()
-    world.cloud = cloud_client(world.node)
+    run_on(world.node, "product", "check", world.strong, "full")
+    eventually(lambda: world.call("QueryProduct", ProductKey=world.strong)["Data"]["ValidateType"], 0)
 
 
 async def publish(device: RawDevice, topic: str, payload: bytes) -> None:

@@ -142,6 +142,25 @@ async def test_change_of_the_product_drops_the_cached_model(
     assert models.cached(product.id) is None
 
 
+async def test_a_check_level_that_another_process_has_set_is_noticed(
+    product: Product, products: ProductService, models: ThingModelService, database: Database, clock: FakeClock
+) -> None:
+    await products.refresh()
+    assert (await models.published(product.id)).level is CheckLevel.WEAK
+    await ProductService(database, clock, LocalBus()).set_check(product, 0)
+    assert (await models.published(product.id)).level is CheckLevel.WEAK
+    await products.refresh()
+    assert (await models.published(product.id)).level is CheckLevel.STRONG
+
+
+async def test_a_product_without_thing_model_has_no_check_level(
+    make_product: MakeProduct, products: ProductService
+) -> None:
+    product = await make_product(senior=False, data_format=None)
+    with pytest.raises(BusinessError, match=r"iot.prod.NotSeniorProduct"):
+        await products.set_check(product, 0)
+
+
 async def test_product_without_published_model_compiles_to_nothing(
     make_product: MakeProduct, models: ThingModelService
 ) -> None:

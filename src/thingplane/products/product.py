@@ -81,6 +81,10 @@ class ProductChanged(msgspec.Struct, frozen=True):
     product_key: str
 
 
+class ProductsChanged(msgspec.Struct, frozen=True):
+    """Another process has changed products; which ones is not known."""
+
+
 class ProductDeleted(msgspec.Struct, frozen=True):
     """A product and everything that hung on it are gone."""
 

@@ -12,7 +12,14 @@ from thingplane import ids
 from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.products import errors
-from thingplane.products.product import NewProduct, Product, ProductChanged, ProductDeleted, ProductStatus
+from thingplane.products.product import (
+    NewProduct,
+    Product,
+    ProductChanged,
+    ProductDeleted,
+    ProductsChanged,
+    ProductStatus,
+)
 from thingplane.products.rows import first, locked, to_product
 from thingplane.products.tables import product_tags, products
 from thingplane.products.tags import ProductTags
@@ -20,7 +27,7 @@ from thingplane.storage.database import Database
 from thingplane.storage.polling import Poller
 from thingplane.storage.revisions import Revision
 
-__all__ = ["NewProduct", "Product", "ProductChanged", "ProductDeleted", "ProductService"]
+__all__ = ["NewProduct", "Product", "ProductChanged", "ProductDeleted", "ProductService", "ProductsChanged"]
 
 OnCreate: TypeAlias = Callable[[AsyncConnection, Product], Awaitable[None]]
 OnDelete: TypeAlias = Callable[[AsyncConnection, int], Awaitable[None]]
@@ -65,7 +72,8 @@ class ProductService:
         Args:
             database: where products are kept.
             clock: tells creation times.
-            bus: carries ``ProductChanged`` and ``ProductDeleted``, and brings those of other nodes.
+            bus: carries ``ProductChanged`` and ``ProductDeleted``, brings those of other nodes, and carries
+                ``ProductsChanged``.
             max_products: most products an instance may hold.
             poll_interval_s: seconds after which changes by other processes are noticed.
         """
@@ -100,6 +108,7 @@ class ProductService:
     async def _forget_all(self) -> None:
         self._invalidations += 1
         self._by_key.clear()
+        self._bus.publish(ProductsChanged())
 
     def _forget(self, event: ProductChanged | ProductDeleted) -> None:
         self._invalidations += 1
@@ -243,6 +252,18 @@ class ProductService:
         The command line does it from another process: nodes notice within seconds.
         """
         await self._update(product, {"dynamic_register": enabled}, told=True)
+
+    async def set_check(self, product: Product, validate_type: int) -> None:
+        """Set how posts are checked against the thing model: 0 all of it, 1 identifiers and data types, 2 not at all.
+
+        As with ``set_dynamic_register``, nodes notice within seconds.
+
+        Raises:
+            BusinessError: iot.prod.NotSeniorProduct.
+        """
+        if not product.senior:
+            raise errors.NOT_SENIOR_PRODUCT()
+        await self._update(product, {"validate_type": validate_type}, told=True)
 
     async def _update(self, product: Product, values: dict[str, Any], *, told: bool = False) -> None:
         async with self._database.write() as connection:

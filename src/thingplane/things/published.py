@@ -6,7 +6,7 @@ import msgspec
 
 from thingplane.bus import Bus
 from thingplane.products import errors as product_errors
-from thingplane.products.service import ProductChanged, ProductDeleted, ProductService
+from thingplane.products.service import ProductChanged, ProductDeleted, ProductsChanged, ProductService
 from thingplane.storage.database import Database
 from thingplane.things import store
 from thingplane.things.model.checks import CheckLevel
@@ -38,10 +38,15 @@ class PublishedModels:
         bus.subscribe(ThingModelPublished, self._forget)
         bus.subscribe(ProductChanged, self._forget)
         bus.subscribe(ProductDeleted, self._forget)
+        bus.subscribe(ProductsChanged, self._forget_all)
 
     def _forget(self, event: ThingModelPublished | ProductChanged | ProductDeleted) -> None:
         self._invalidations += 1
         self._compiled.pop(event.product_id, None)
+
+    def _forget_all(self, _event: ProductsChanged) -> None:
+        self._invalidations += 1
+        self._compiled.clear()
 
     def cached(self, product_id: int) -> CompiledModel | None:
         """The model if it is in memory; None says nothing about its existence."""

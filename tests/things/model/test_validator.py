@@ -94,6 +94,8 @@ WRONG_TYPE: list[tuple[str, Any, int, str]] = [
     ("label", 1, 6310, "tsl parse: data type is not string -> label"),
     ("since", NOW, 6311, "tsl parse: date type must be a string of long(UTC ms) -> since"),
     ("since", "yesterday", 6311, "tsl parse: date type must be a string of long(UTC ms) -> since"),
+    ("since", str(2**63), 6311, "tsl parse: date type must be a string of long(UTC ms) -> since"),
+    ("since", "\uff11", 6311, ""),
     ("color", [], 6312, "tsl parse: struct type must be json -> color"),
     ("color", {"red": "x", "label": ""}, 6306, "tsl parse: data type is not int -> red"),
     ("color", {"green": 1}, 6304, "tsl parse: params not exist -> green"),
@@ -136,6 +138,11 @@ def test_strong_check_looks_at_specs_and_weak_check_does_not(
 ) -> None:
     assert STRONG.properties.check_post({identifier: value}, NOW) == {identifier: Failure(code, message)}
     assert WEAK.properties.check_post({identifier: value}, NOW) is None
+
+
+@pytest.mark.parametrize("date", ["0", "-1", str(2**63 - 1), str(-(2**63))])
+def test_dates_are_64_bit_integers_as_text(date: str) -> None:
+    assert STRONG.properties.check_post({"since": date}, NOW) is None
 
 
 def test_switched_off_check_accepts_everything() -> None:

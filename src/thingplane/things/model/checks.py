@@ -46,7 +46,8 @@ class Failure(Struct, frozen=True):
 
 Check: TypeAlias = Callable[[object], Failure | None]
 
-_DATE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_DATE = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_LONG: Final = range(-(2**63), 2**63)
 _TYPE_WORDS: Final = {FloatType: ("float", 6307, FLOAT_LIMIT), DoubleType: ("double", 6322, DOUBLE_MAX)}
 
 
@@ -171,7 +172,7 @@ def _text(length: int | None, identifier: str) -> Check:
 def _date(identifier: str) -> Check:
     wrong = failure(6311, "date type must be a string of long(UTC ms)", identifier)
     fits = _DATE.fullmatch
-    return lambda value: None if type(value) is str and fits(value) else wrong
+    return lambda value: None if type(value) is str and fits(value) and int(value) in _LONG else wrong
 
 
 def _struct(data_type: StructType, identifier: str, level: CheckLevel) -> Check:
