@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from uuid import uuid4
 
-from thingplane.mqtt.carrying import hand_over, reclaim, take_back
+from thingplane.mqtt.carrying import reclaim
 from thingplane.mqtt.link import Link
 from thingplane.mqtt.message import Delivery, Message
 from thingplane.mqtt.numbers import MQTT_5, NEVER, ReasonCode
@@ -123,13 +123,11 @@ class Broker:
         expires_at = outbound.message.expires_at
         if expires_at is not None and expires_at <= self.now:
             return Delivery.EXPIRED
-        if session.carrier is not None:
-            outbound.owner = session
-            session = session.carrier
-        if len(session.queue) >= self.capabilities.max_queued:
+        limits = self.capabilities.max_queued, self.capabilities.max_queued_bytes
+        if not session.has_room(outbound.message, *limits):
             for expired in session.purge(self.now):
                 self.policy.dropped(session, expired.message, Delivery.EXPIRED)
-            if len(session.queue) >= self.capabilities.max_queued:
+            if not session.has_room(outbound.message, *limits):
                 return Delivery.QUEUE_FULL
         session.queue.append(outbound)
         if self.pump(session, outbound):
@@ -139,7 +137,7 @@ class Broker:
     def pump(self, session: Session, fresh: Outbound | None = None) -> bool:
         """Send what waits in a session as far as its window allows; whether the fresh message was given up."""
         if session.carrier is not None:
-            hand_over(session, session.carrier)
+            session.waits_behind(session.carrier)
             session = session.carrier
         fresh_given_up = False
         for outbound, why in session.pump(self.now):
@@ -262,7 +260,8 @@ class Broker:
         if carrier is None:
             return
         session.carrier = None
-        take_back(session, carrier)
+        if carrier.behind:
+            carrier.behind.pop(session, None)
         if session.expiry_interval == 0:
             self._finish(session)
             return
@@ -301,6 +300,8 @@ class Broker:
             return
         del self.sessions[session.key]
         self._session_wheel.cancel(session)
+        if session.carrier is not None and session.carrier.behind:
+            session.carrier.behind.pop(session, None)
         for topic_filter in session.subscriptions:
             self._index.remove(session, topic_filter)
         self._publish_will(session)

@@ -30,6 +30,11 @@ class Message:
     tag: object | None = None
     encoded: bytes | None = field(default=None, init=False, repr=False)  # application properties, encoded once
 
+    @property
+    def size(self) -> int:
+        """Bytes of topic and payload."""
+        return len(self.topic) + len(self.payload)
+
 
 class Delivery(Enum):
     """What became of a message that was to be delivered to a session."""

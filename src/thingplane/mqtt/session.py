@@ -23,7 +23,7 @@ class Outbound:
     retain: bool = False
     identifiers: tuple[int, ...] = ()  # subscription identifiers
     released: bool = False  # QoS 2: PUBREC received, PUBREL sent or due
-    owner: "Session | None" = None  # the carried session it is for, while it is in its carrier
+    owner: "Session | None" = None  # the carried session it is for, while its carrier has it in flight
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +46,7 @@ class Session:
         context: free for the policy.
         link: present connection. This and the fields below it describe the connection, not the session.
         carrier: session whose connection it is reached over, when it has none of its own.
+        behind: sessions that it carries and that have messages waiting, the next one to send first; None: none yet.
         resend: packet identifiers to be sent again after the client came back, the next one last.
         window: unacknowledged messages allowed.
         quota: messages that may still be sent before an acknowledgement.
@@ -65,6 +66,7 @@ class Session:
     context: object | None = None
     link: "Link | None" = field(default=None, repr=False)
     carrier: "Session | None" = field(default=None, repr=False)
+    behind: "dict[Session, None] | None" = field(default=None, repr=False)
     resend: list[int] = field(default_factory=list, repr=False)
     window: int = 0
     quota: int = 0
@@ -84,9 +86,10 @@ class Session:
         given_up: list[tuple[Outbound, Delivery]] = []
         if self.resend:
             given_up += self._resend(link.connection, now)
-        while self.queue and self.quota > 0 and len(self.inflight) < self.window and not self.resend:
-            outbound = self.queue[0]
-            del self.queue[0]
+        while (self.queue or self.behind) and self.quota > 0 and len(self.inflight) < self.window and not self.resend:
+            outbound = self._next()
+            if outbound is None:
+                break
             expires_at = outbound.message.expires_at
             if expires_at is not None and expires_at <= now:
                 given_up.append((outbound, Delivery.EXPIRED))
@@ -98,6 +101,39 @@ class Session:
             self.inflight[packet_id] = outbound
             self.quota -= 1
         return given_up
+
+    def _next(self) -> Outbound | None:
+        """Take the next message off a queue: its own first, then one of each session that it carries in turn."""
+        if self.queue:
+            outbound = self.queue[0]
+            del self.queue[0]
+            return outbound
+        behind = self.behind
+        while behind:
+            session = next(iter(behind))
+            del behind[session]
+            if session.queue:
+                outbound = session.queue[0]
+                del session.queue[0]
+                outbound.owner = session
+                if session.queue:
+                    behind[session] = None
+                return outbound
+        return None
+
+    def waits_behind(self, carrier: "Session") -> None:
+        """Let its carrier send what waits in it, in turn with the other sessions that it carries."""
+        if self.queue:
+            if carrier.behind is None:
+                carrier.behind = {}
+            carrier.behind.setdefault(self)
+
+    def has_room(self, message: Message, messages: int, size: int) -> bool:
+        """Tell whether a message may still wait here: at most so many, and so many bytes with what is in flight."""
+        if len(self.queue) >= messages:
+            return False
+        in_flight = (item.message.size for item in self.inflight.values() if item.owner is None)
+        return message.size + sum(item.message.size for item in self.queue) + sum(in_flight) <= size
 
     def _resend(self, connection: "ServerConnection", now: float) -> list[tuple[Outbound, Delivery]]:
         given_up: list[tuple[Outbound, Delivery]] = []

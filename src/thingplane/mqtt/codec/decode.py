@@ -29,6 +29,9 @@ from thingplane.mqtt.packets import (
 )
 from thingplane.mqtt.properties import Properties
 
+MAX_FILTERS: Final = 1_000
+"""Topic filters in one SUBSCRIBE or UNSUBSCRIBE: no client needs as many, and a packet has room for 80,000."""
+
 _Ack = TypeVar("_Ack", Puback, Pubrec, Pubrel, Pubcomp)
 
 
@@ -157,6 +160,8 @@ def _subscribe(data: bytes, start: int, end: int, version: int) -> Subscribe:
         no_local = bool(options & 4)
         if no_local and topic_filter.startswith("$share/"):
             raise ProtocolError("a shared subscription asks for no local", ReasonCode.PROTOCOL_ERROR)
+        if len(subscriptions) >= MAX_FILTERS:
+            raise ProtocolError(f"SUBSCRIBE with more than {MAX_FILTERS} topic filters", ReasonCode.QUOTA_EXCEEDED)
         subscriptions.append(Subscription(topic_filter, qos, no_local, bool(options & 8), options >> 4 & 3, identifier))
     if not subscriptions:
         raise ProtocolError("SUBSCRIBE without a topic filter", ReasonCode.PROTOCOL_ERROR)
@@ -179,6 +184,8 @@ def _unsubscribe(data: bytes, start: int, end: int, version: int) -> Unsubscribe
     filters: list[str] = []
     while position < end:
         topic_filter, position = read_string(data, position, end)
+        if len(filters) >= MAX_FILTERS:
+            raise ProtocolError(f"UNSUBSCRIBE with more than {MAX_FILTERS} topic filters", ReasonCode.QUOTA_EXCEEDED)
         filters.append(topic_filter)
     if not filters:
         raise ProtocolError("UNSUBSCRIBE without a topic filter", ReasonCode.PROTOCOL_ERROR)
