@@ -68,6 +68,8 @@ from thingplane.products.service import ProductService
 from thingplane.rules.destinations.external import ExternalDestinations
 from thingplane.rules.destinations.opening import Destinations
 from thingplane.rules.runtime.metrics import HELP as RULES_HELP
+from thingplane.rules.runtime.metrics import ROUTES_HELP
+from thingplane.rules.runtime.route_tables import RouteTables
 from thingplane.rules.runtime.runner import RuleRunner
 from thingplane.rules.service import DataSourceService, RuleLimits, RuleService
 from thingplane.scripts.pool import ScriptPool
@@ -85,7 +87,6 @@ from thingplane.subscriptions.metrics import HELP as SUBSCRIPTIONS_HELP
 from thingplane.subscriptions.service import MnsQueues, Pace, SubscriptionLimits, SubscriptionService
 from thingplane.telemetry.service import Outgoing, SubDevices, TelemetryService
 from thingplane.things.service import ThingModelService
-from thingplane.topics.forwarding import TopicForwarding
 from thingplane.topics.outgoing import CustomOutgoing
 from thingplane.topics.routes import TopicRouteService
 from thingplane.topics.service import TopicService
@@ -356,8 +357,7 @@ class Platform:
         )
         keys = PskKeys(cast("Devices", self.devices))
         self.coap = CoapService(resources, keys, max_sessions=settings.coap_sessions)
-        routed = TopicForwarding(self.routes, self.gateway.downlink).on_custom_message
-        forwarding = CustomOutgoing(self.forwarder, self.products, routed)
+        forwarding = CustomOutgoing(self.forwarder, self.products)
         self.gateway.on_custom_message(
             CustomMessages(self.parsing, self.device_logs, forwarding.on_custom_message).on_custom_message
         )
@@ -474,6 +474,9 @@ class Platform:
         self._run(rules.start, rules.close)
         self._services.add(rules, DataSourceService(self._database, self.products))
         metrics.add(runner.reading, RULES_HELP)
+        tables = RouteTables(self.forwarder, self.routes, self.gateway.downlink, clock)
+        self._run(tables.start, tables.close)
+        metrics.add(tables.reading, ROUTES_HELP)
 
     async def start(self, credentials: Credentials) -> None:
         """Fill what services keep in memory and start what runs by itself.

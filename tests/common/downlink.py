@@ -6,11 +6,12 @@ from thingplane.bus import DownlinkMessage
 
 
 class RecordingDownlink:
-    """Devices are online unless they are listed in ``unreachable``."""
+    """Devices are online unless they are listed in ``unreachable``, and keep up unless they are ``busy``."""
 
     def __init__(self) -> None:
         self.sent: list[DownlinkMessage] = []
         self.unreachable: set[int] = set()
+        self.busy: set[int] = set()
 
     def online(self, device_id: int) -> bool:
         return device_id not in self.unreachable
@@ -23,6 +24,15 @@ class RecordingDownlink:
             return False
         self.sent.append(message)
         return True
+
+    def offer(self, message: DownlinkMessage) -> bool | None:
+        if message.qos or message.device_id in self.unreachable:
+            return None
+        self.sent.append(message)
+        return True
+
+    def keeps_up(self, device_id: int) -> bool:
+        return device_id not in self.busy
 
     async def request(self, message: DownlinkMessage, message_id: int, timeout_ms: int) -> bytes:
         raise NotImplementedError

@@ -137,6 +137,12 @@ class FakeDownlink:
             return True
         return False
 
+    def offer(self, message: DownlinkMessage) -> bool | None:  # noqa: ARG002 - sending takes waiting here
+        return None
+
+    def keeps_up(self, device_id: int) -> bool:  # noqa: ARG002 - all devices do
+        return True
+
     async def request(self, message: DownlinkMessage, message_id: int, timeout_ms: int) -> bytes:
         await asyncio.sleep(0)
         if message.device_id not in self.connected:

@@ -10,12 +10,10 @@ from sqlalchemy.exc import OperationalError
 import thingplane.topics.operations.routes  # noqa: F401 - registers the operations
 from tests.common.api import Api
 from tests.common.clock import FakeClock
-from tests.common.downlink import RecordingDownlink
 from tests.common.sdk_api import sdk_api
 from tests.common.xml import call_xml
 from tests.devices.marks import one_database
-from thingplane.alink import Uplink
-from thingplane.bus import DownlinkMessage, LocalBus
+from thingplane.bus import LocalBus
 from thingplane.cloud import OPERATIONS, Services
 from thingplane.cloud.client import CallError
 from thingplane.cloud.conformance import violations
@@ -23,7 +21,6 @@ from thingplane.devices.service import Device, DeviceService
 from thingplane.products.service import NewProduct, Product, ProductService
 from thingplane.storage.database import Database
 from thingplane.topics import route_cache
-from thingplane.topics.forwarding import TopicForwarding
 from thingplane.topics.routes import Route, TopicRouteService
 from thingplane.topics.service import TopicService
 
@@ -288,28 +285,6 @@ async def test_routes_that_cannot_be_read_are_read_again(world: World, monkeypat
     assert await world.destinations() == [world.topic("listener")]
 
 
-@pytest.mark.parametrize("qos", [0, 1])
-@one_database
-async def test_messages_go_unchanged_to_all_destinations(world: World, qos: int) -> None:
-    await world.add("other")
-    await world.create(world.topic("listener"), world.topic("other"))
-    downlink = RecordingDownlink()
-    forwarding = TopicForwarding(world.routes, downlink)
-    talker = await world.devices.resolve(1, product_key=world.product.product_key, name="talker")
-    pending = forwarding.on_custom_message(Uplink(talker, world.source, "", b"\x00hello", 0, qos=qos))
-    assert pending is not None
-    await pending
-    ids = [route.device_id for route in world.routes.routes(world.source)]
-    assert downlink.sent == [
-        DownlinkMessage(
-            device_id=device_id, topic=world.topic(name), payload=b"\x00hello", qos=qos, needs_subscription=True
-        )
-        for device_id, name in zip(ids, ("listener", "other"), strict=True)
-    ]
-    other_topic = Uplink(talker, world.topic("talker", "user/update/error"), "", b"", 0)
-    assert forwarding.on_custom_message(other_topic) is None
-
-
 @one_database
 async def test_the_shapes_in_xml(world: World) -> None:
     created = await call_xml(
@@ -319,17 +294,3 @@ async def test_the_shapes_in_xml(world: World) -> None:
     assert created.findtext("FailureTopics/Topic") == "x"
     found = await call_xml(world.api, "QueryTopicRouteTable", Topic=world.source)
     assert found.findtext("DstTopics/Topic") == world.topic("listener")
-
-
-@one_database
-async def test_what_a_publisher_says_with_mqtt_5_goes_along(world: World) -> None:
-    await world.create(world.topic("listener"))
-    downlink = RecordingDownlink()
-    talker = await world.devices.resolve(1, product_key=world.product.product_key, name="talker")
-    uplink = Uplink(talker, world.source, "", b"x", 0, properties={"expiry": 30, "user": [("a", "1")]})
-    pending = TopicForwarding(world.routes, downlink).on_custom_message(uplink)
-    assert pending is not None
-    await pending
-    [message] = downlink.sent
-    assert (message.expiry, message.properties) == (30, {"user": [("a", "1")]})
-    assert uplink.properties == {"expiry": 30, "user": [("a", "1")]}

@@ -64,6 +64,12 @@ class Downlink(Protocol):
             that keeps it, or not subscribed).
         """
 
+    def offer(self, message: DownlinkMessage) -> bool | None:
+        """Send a message as ``send`` does if that takes no waiting; None: it does, and nothing was done."""
+
+    def keeps_up(self, device_id: int) -> bool:
+        """Tell whether there is room for one more message of QoS 1, or no connection over which room will be made."""
+
     async def request(self, message: DownlinkMessage, message_id: int, timeout_ms: int) -> bytes:
         """Send a message and wait for the device's answer with this message id (RRPC, synchronous services).
 

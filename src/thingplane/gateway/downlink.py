@@ -47,13 +47,44 @@ class GatewayDownlink:
             return self._lost(Delivery.OFFLINE.value)
         return await self._deliver(session, message)
 
+    def offer(self, message: DownlinkMessage) -> bool | None:
+        session = self._sessions.live(message.device_id)
+        if session is None:
+            return None if message.qos else self._lost(Delivery.OFFLINE.value)
+        if message.qos and (self._sessions.state(session).stored or not self.keeps_up(message.device_id)):
+            return None
+        if self._hand_over(session, message) is None:
+            return False
+        self._counters.downlinks += 1
+        return True
+
+    def keeps_up(self, device_id: int) -> bool:
+        session = self._sessions.live(device_id)
+        if session is None or not self.online(device_id):
+            return True
+        return len((session.carrier or session).queue) < self._broker.capabilities.max_queued
+
     async def _deliver(self, session: Session, message: DownlinkMessage) -> bool:
+        outbound = self._hand_over(session, message)
+        if outbound is None:
+            return False
+        if outbound.tag is not None:
+            # Sent at once, but promised only when it is durable; the device's acknowledgement deletes it after this.
+            self._sessions.store.keep(message.device_id, cast("int", outbound.tag), outbound, self._broker.now)
+            await self._sessions.store.durable()
+        self._counters.downlinks += 1
+        return True
+
+    def _hand_over(self, session: Session, message: DownlinkMessage) -> Message | None:
+        """Give a message to the broker; None: it is lost. One with a tag has to be kept."""
         state = self._sessions.state(session)
         if message.needs_subscription:
-            if not subscribed(session, message.topic):
-                return self._lost("not subscribed")
-        elif not state.wants(session, message.topic):
-            return self._lost("not subscribed")
+            wanted = subscribed(session, message.topic)
+        else:
+            wanted = state.wants(session, message.topic)
+        if not wanted:
+            self._lost("not subscribed")
+            return None
         kept = bool(message.qos) and state.stored
         seconds = message.expiry
         if message.qos:
@@ -69,13 +100,9 @@ class GatewayDownlink:
         )
         outcome = self._broker.deliver(session, outbound)
         if outcome.dropped:
-            return self._lost(outcome.value)
-        if kept:
-            # Sent at once, but promised only when it is durable; the device's acknowledgement deletes it after this.
-            self._sessions.store.keep(state.device_id, cast("int", outbound.tag), outbound, self._broker.now)
-            await self._sessions.store.durable()
-        self._counters.downlinks += 1
-        return True
+            self._lost(outcome.value)
+            return None
+        return outbound
 
     def _lost(self, reason: str) -> bool:
         self._counters.downlinks_lost[reason] += 1

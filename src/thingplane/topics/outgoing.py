@@ -1,6 +1,6 @@
 """Messages on custom topics as they leave the platform (rules and subscription reference, 3.12)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import cast
 
 from thingplane.alink import Uplink
@@ -10,21 +10,17 @@ from thingplane.products.service import ProductService
 
 
 class CustomOutgoing:
-    """Stands before whoever takes the messages on custom topics, and forwards them to subscribers."""
+    """Takes what devices publish on custom topics, and forwards it to subscribers, rules and routes."""
 
-    def __init__(
-        self, forwarder: Forwarder, products: ProductService, then: Callable[[Uplink], Awaitable[None] | None]
-    ) -> None:
+    def __init__(self, forwarder: Forwarder, products: ProductService) -> None:
         """Take what is needed.
 
         Args:
             forwarder: takes the messages.
             products: of the devices.
-            then: gets all messages afterwards.
         """
         self._forwarder = forwarder
         self._products = products
-        self._then = then
 
     def on_custom_message(self, uplink: Uplink) -> Awaitable[None] | None:
         """Handle a message: it is forwarded as it is, in the commit that its acknowledgement waits for."""
@@ -33,18 +29,17 @@ class CustomOutgoing:
             if self._products.cached(device.product_key) is None:
                 return self._later(uplink)
             self._forward(uplink)
-        return self._then(uplink)
+        return None
 
     async def _later(self, uplink: Uplink) -> None:
         await self._products.find(uplink.device.product_key)
         self._forward(uplink)
-        pending = self._then(uplink)
-        if pending is not None:
-            await pending
 
     def _forward(self, uplink: Uplink) -> None:
         product = self._products.cached(uplink.device.product_key)
         if product is not None:
             source = cast("Device", uplink.device).source(product.device_type)
-            message_id = self._forwarder.forward(Kind.CUSTOM, source, uplink.topic, uplink.payload, qos=uplink.qos)
+            message_id = self._forwarder.forward(
+                Kind.CUSTOM, source, uplink.topic, uplink.payload, qos=uplink.qos, properties=uplink.properties
+            )
             uplink.message_id = uplink.message_id or message_id or 0

@@ -1,7 +1,7 @@
 """All routes in memory: every message on a custom topic asks for its routes."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -39,6 +39,8 @@ class RouteCache:
 
     def __init__(self, database: Database, bus: Bus) -> None:
         self._database = database
+        self.on_change: list[Callable[[], None]] = []
+        """Called when routes differ from before; not by ``load``."""
         self._routes: dict[str, tuple[Route, ...]] = {}
         self._sources: dict[int, set[str]] = {}
         self._stale: set[str] = set()
@@ -50,6 +52,10 @@ class RouteCache:
     def routes(self, source: str) -> Sequence[Route]:
         """Return the routes of a source topic."""
         return self._routes.get(source, ())
+
+    def sources(self) -> Iterable[str]:
+        """Return the topics that have routes."""
+        return self._routes.keys()
 
     async def load(self) -> None:
         """Read everything."""
@@ -107,6 +113,8 @@ class RouteCache:
                     self._retry = asyncio.get_running_loop().call_later(RETRY_AFTER, self._read_again, ())
                     return
                 self._set(source, rows)
+                for hook in self.on_change:
+                    hook()
         finally:
             self._reading = None
 

@@ -1,6 +1,6 @@
 """Routes between custom topics: what one device publishes goes to topics of others (guide 4.12.5 to 4.12.8)."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -62,6 +62,10 @@ class TopicRouteService:
         self._topics = topics
         self._max_destinations = max_destinations
         self._cache = RouteCache(database, bus)
+        self.on_change = self._cache.on_change
+        """Called when ``routes`` answers differently than before."""
+        self.on_create: list[Callable[[str], Awaitable[object]]] = []
+        """Awaited with the ProductKey of the source before routes are added."""
 
     async def start(self) -> None:
         """Read all routes."""
@@ -74,6 +78,10 @@ class TopicRouteService:
     def routes(self, topic: str) -> Sequence[Route]:
         """Return where messages on a topic also go; from memory, for every message."""
         return self._cache.routes(topic)
+
+    def product_keys(self) -> set[str]:
+        """Return the ProductKeys of all sources."""
+        return {source.split("/", 2)[1] for source in self._cache.sources()}
 
     async def destinations(self, instance_id: int, topic: str) -> list[str]:
         """Return the destinations of a source topic, oldest first.
@@ -126,6 +134,9 @@ class TopicRouteService:
                 failed.append(destination)
             else:
                 good[topic] = device.id
+        if good:
+            for hook in self.on_create:
+                await hook(from_.device.product_key)
         async with self._database.write() as connection:
             # Changes of one product's routes run one after the other: the limit holds exactly.
             await self._products.locked(connection, from_.device.product_id)

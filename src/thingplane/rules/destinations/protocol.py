@@ -15,7 +15,7 @@ class Record(msgspec.Struct, frozen=True):
     columns: Columns
     message: Forwarded
     rule: str
-    """Name."""
+    """Name; empty: a route."""
 
 
 class DestinationError(Exception):
@@ -49,6 +49,28 @@ class Destination(Protocol):
 
         Raises:
             DestinationError: it was not, or possibly not, delivered.
+        """
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """A destination that delivers most records at once."""
+
+    region: str
+    resource: str
+
+    def offer(self, record: Record) -> bool:
+        """Deliver a record if that takes no waiting.
+
+        Returns:
+            Whether nothing more has to be done; otherwise ``send`` has to be called.
+        """
+
+    async def send(self, record: Record) -> None:
+        """Deliver a record.
+
+        Raises:
+            DestinationError: it was not delivered.
         """
 
 

@@ -1,4 +1,4 @@
-"""What becomes of one result of a rule: all actions at once, tries, and the error action in the end."""
+"""What becomes of one result: to all targets at once, tries, and the error action in the end."""
 
 import asyncio
 import base64
@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 import structlog
 
-from thingplane.rules.destinations.protocol import DestinationError, Record
+from thingplane.rules.destinations.protocol import DestinationError, Prompt, Record
 from thingplane.rules.runtime.metrics import Counters
-from thingplane.rules.runtime.plan import Plan, PlannedAction
+from thingplane.rules.runtime.plan import Target, Work
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -24,25 +24,27 @@ _log = structlog.get_logger(__name__)
 
 
 class Delivery:
-    """A result and the actions that have not had it yet."""
+    """A result and the number of targets that have not had it yet."""
 
-    __slots__ = ("failures", "plan", "record", "remaining")
+    __slots__ = ("failures", "record", "remaining", "work")
 
-    def __init__(self, plan: Plan, record: Record) -> None:
-        self.plan = plan
+    def __init__(self, work: Work, record: Record, targets: int) -> None:
+        self.work = work
         self.record = record
-        self.remaining = len(plan.actions)
-        self.failures: list[tuple[PlannedAction, str]] = []
+        self.remaining = targets
+        self.failures: list[tuple[Target, str]] = []
 
 
 class Deliverer:
-    """Delivers the results of one rule. A result that is tried again does not hold up the others."""
+    """Delivers the results of one worker. A result that is tried again does not hold up the others."""
 
     def __init__(
         self,
         counters: Counters,
         sleep: Sleep,
         done: Callable[[Delivery], None],
+        *,
+        writes: int = WRITES,
         delays_s: Sequence[float] = RETRY_DELAYS_S,
     ) -> None:
         """Prepare.
@@ -51,29 +53,33 @@ class Deliverer:
             counters: what to count.
             sleep: waits for seconds.
             done: called once for every result when nothing more will be done with it.
+            writes: most sends at the same time.
             delays_s: before the further tries.
         """
         self._counters = counters
         self._sleep = sleep
         self._done = done
         self._delays_s = delays_s
-        self._writes = asyncio.Semaphore(WRITES)
+        self._writes = asyncio.Semaphore(writes)
         self._tasks: set[asyncio.Task[None]] = set()
         self._pausing: set[asyncio.Task[None]] = set()
         self._is_stopping = False
 
-    def start(self, delivery: Delivery, planned: PlannedAction) -> None:
-        """Let an action have a result."""
-        self._spawn(self._try(delivery, planned))
+    def start(self, delivery: Delivery, target: Target) -> None:
+        """Let a target have a result, at once if that takes no waiting."""
+        if target.prompt is not None and self._offer(target.prompt, delivery.record):
+            self.settle(delivery, target, None)
+        else:
+            self._spawn(self._try(delivery, target))
 
-    def settle(self, delivery: Delivery, planned: PlannedAction, failure: str | None) -> None:
-        """Take note of how an action ended."""
-        planned.failing = failure is not None
+    def settle(self, delivery: Delivery, target: Target, failure: str | None) -> None:
+        """Take note of how it ended with a target."""
+        target.failing = failure is not None
         if failure is None:
             self._counters.delivered += 1
         else:
             self._counters.dropped += 1
-            delivery.failures.append((planned, failure))
+            delivery.failures.append((target, failure))
         delivery.remaining -= 1
         if delivery.remaining:
             return
@@ -100,27 +106,34 @@ class Deliverer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _try(self, delivery: Delivery, planned: PlannedAction) -> None:
+    @staticmethod
+    def _offer(prompt: Prompt, record: Record) -> bool:
+        try:
+            return prompt.offer(record)
+        except Exception as error:  # noqa: BLE001 - the way with tries deals with whatever it was
+            _log.debug("a record could not be delivered at once", error=repr(error))
+            return False
+
+    async def _try(self, delivery: Delivery, target: Target) -> None:
         failure: DestinationError | None = None
         for delay in (0.0, *self._delays_s):
             if delay:
                 self._counters.retries += 1
                 await self._pause(delay)
             async with self._writes:
-                failure = await _send(planned, delivery.record)
+                failure = await _send(target, delivery.record)
             if failure is None or failure.permanent:
                 break
-            planned.failing = True
+            target.failing = True
         if failure is not None:
             _log.warning(
-                "a rule's action could not deliver a message",
-                rule=delivery.plan.rule.id,
-                action=planned.action.id,
-                type=planned.action.type,
+                "a message could not be delivered",
+                **delivery.work.label,
+                **target.label,
                 message_id=delivery.record.message.message_id,
                 reason=str(failure),
             )
-        self.settle(delivery, planned, None if failure is None else str(failure))
+        self.settle(delivery, target, None if failure is None else str(failure))
 
     async def _pause(self, seconds: float) -> None:
         task = asyncio.current_task()
@@ -134,34 +147,34 @@ class Deliverer:
 
     async def _report(self, delivery: Delivery) -> None:
         """Send what failed to the error action, once."""
-        planned = delivery.plan.error_action
-        if planned is not None:
-            failure = await _send(planned, error_record(delivery))
-            planned.failing = failure is not None
+        target = delivery.work.error_action
+        if target is not None:
+            failure = await _send(target, error_record(delivery))
+            target.failing = failure is not None
             if failure is None:
                 self._counters.error_records += 1
             else:
                 _log.warning(
                     "a rule's error action failed",
-                    rule=delivery.plan.rule.id,
-                    action=planned.action.id,
+                    **delivery.work.label,
+                    **target.label,
                     message_id=delivery.record.message.message_id,
                     reason=str(failure),
                 )
         self._done(delivery)
 
 
-async def _send(planned: PlannedAction, record: Record) -> DestinationError | None:
+async def _send(target: Target, record: Record) -> DestinationError | None:
     try:
         async with asyncio.timeout(SEND_TIMEOUT_S):
-            await planned.destination.send(record)
+            await target.destination.send(record)
     except DestinationError as error:
         return error
     except TimeoutError:
         return DestinationError(f"no answer within {SEND_TIMEOUT_S:g} s")
     except Exception as error:  # noqa: BLE001 - see below
         # A driver may raise what its documentation does not say; the other messages must not suffer for it.
-        _log.exception("a destination failed unexpectedly", action=planned.action.id, type=planned.action.type)
+        _log.exception("a destination failed unexpectedly", **target.label)
         return DestinationError(type(error).__name__)
     return None
 
@@ -179,12 +192,12 @@ def error_record(delivery: Delivery) -> Record:
         "base64OriginalPayload": base64.b64encode(message.body).decode(),
         "failures": [
             {
-                "actionType": planned.action.type,
-                "actionRegion": planned.destination.region,
-                "actionResource": planned.destination.resource,
+                "actionType": target.type,
+                "actionRegion": target.destination.region,
+                "actionResource": target.destination.resource,
                 "errorMessage": reason,
             }
-            for planned, reason in delivery.failures
+            for target, reason in delivery.failures
         ],
     }
     return Record(msgspec.json.encode(content), content, message, record.rule)

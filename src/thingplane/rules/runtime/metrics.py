@@ -20,6 +20,13 @@ class Counters(msgspec.Struct):
     error_records: int = 0
 
 
+ROUTES_HELP: Final = {
+    "routes_messages_waiting": "Messages on source topics of routes that are not delivered to all destinations yet",
+    "routes_delivered_total": "Messages that a route has delivered, also to devices that were not there to receive",
+    "routes_retried_total": "Tries to deliver a message along a route again",
+    "routes_dropped_total": "Messages that a route could not deliver after all tries",
+}
+
 HELP: Final = {
     "rules_running": "Rules that run",
     "rules_messages_waiting": "Messages that running rules have not finished",

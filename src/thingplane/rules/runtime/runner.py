@@ -67,7 +67,7 @@ class RuleRunner:
         self._rows = Rows(clock, bus, devices)
         self._budget = Budget()
         self._router = RuleRouter()
-        self._workers: dict[int, Worker] = {}
+        self._workers: dict[int, Worker[Plan]] = {}
         self._stopping: set[asyncio.Task[None]] = set()
         forwarder.add_router(self._router)
         bus.subscribe(ProductDeleted, self._product_deleted)
@@ -86,7 +86,7 @@ class RuleRunner:
                 planned.append(PlannedAction(action, await self._open(rule, action)))
             except SetupError as error:
                 raise errors.START_RULE_FAILED(f"{action.type} action: {error}") from error
-        return Plan(rule, program, planned)
+        return Plan(rule, program, planned, self._rows)
 
     async def _open(self, rule: Rule, action: Action) -> Destination:
         configuration = read_configuration(action.type, read_object(action.configuration))
@@ -103,7 +103,6 @@ class RuleRunner:
             subscriber,
             plan,
             self._forwarder,
-            self._rows,
             self._budget,
             self._clock,
             self._sleep,
@@ -127,7 +126,7 @@ class RuleRunner:
                 _log.error("a rule's action has no destination", rule=rule.id, action=action.id, reason=str(error))
                 destination, is_broken = Missing(str(error)), True
             planned.append(PlannedAction(action, destination))
-        await self.run(Plan(rule, program, planned, is_broken=is_broken))
+        await self.run(Plan(rule, program, planned, self._rows, is_broken=is_broken))
 
     async def replace(self, plan: Plan) -> None:
         """Let a running rule go on as another plan says; what it has taken already is done by the old one."""
@@ -137,7 +136,7 @@ class RuleRunner:
         product = await self._products.find(plan.rule.sql.product_key or "")
         if product is not None:
             self._rows.learn(product)
-        worker.plan = plan
+        worker.work = plan
         self._route(worker)
 
     async def stop(self, rule_id: int) -> None:
@@ -160,14 +159,14 @@ class RuleRunner:
             await asyncio.wait(self._stopping)
         await self._destinations.close()
 
-    def workers(self) -> list[Worker]:
+    def workers(self) -> list[Worker[Plan]]:
         """Return the workers of the rules that run."""
         return list(self._workers.values())
 
     def status(self, action: Action) -> ActionStatus:
         """Return how an action is doing."""
         worker = self._workers.get(action.rule_id)
-        plan = worker.plan if worker is not None else None
+        plan = worker.work if worker is not None else None
         for planned in () if plan is None else (*plan.actions, *filter(None, [plan.error_action])):
             if planned.action.id == action.id:
                 if isinstance(planned.destination, Missing):
@@ -192,13 +191,13 @@ class RuleRunner:
             "rules_error_records_total": counters.error_records,
         }
 
-    def _route(self, worker: Worker) -> None:
-        self._router.set(worker.subscriber, worker.plan.product_id, worker.plan.filter)
+    def _route(self, worker: Worker[Plan]) -> None:
+        self._router.set(worker.subscriber, worker.work.product_id, worker.work.filter)
         self._forwarder.routes_changed()
 
     def _product_deleted(self, event: ProductDeleted) -> None:
         for rule_id, worker in list(self._workers.items()):
-            if worker.plan.product_id == event.product_id:
+            if worker.work.product_id == event.product_id:
                 # Before anything else can happen: what is forwarded after this is due to nobody.
                 self._router.remove(worker.subscriber)
                 self._forwarder.routes_changed()

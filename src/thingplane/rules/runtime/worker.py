@@ -1,8 +1,11 @@
-"""The worker of a running rule: takes what is due to it, in memory as far as there is room, else from the log."""
+"""The worker of a running rule or route table.
+
+It takes what is due to it, in memory as far as there is room, else from the log.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import structlog
 
@@ -11,59 +14,63 @@ from thingplane.forwarding.message import Forwarded
 from thingplane.forwarding.service import Forwarder
 from thingplane.rules.destinations.protocol import DestinationError, Record
 from thingplane.rules.runtime.budget import Budget
-from thingplane.rules.runtime.delivery import Deliverer, Delivery, Sleep
+from thingplane.rules.runtime.delivery import WRITES, Deliverer, Delivery, Sleep
 from thingplane.rules.runtime.metrics import Counters
-from thingplane.rules.runtime.plan import Plan, PlannedAction
-from thingplane.rules.runtime.rows import Rows
+from thingplane.rules.runtime.plan import Target, Work
 from thingplane.rules.sql import EvaluationError
 from thingplane.rules.sql.errors import PayloadError
 
 WINDOW: Final = 1000
-"""Messages of a rule that are being delivered at the same time."""
+"""Messages of a worker that are being delivered at the same time."""
 CHUNK: Final = 256
 """Messages read from the log at a time."""
 LOG_EVERY_S: Final = 60.0
 """Seconds between log lines about messages that a rule's SQL could not work with."""
 AGAIN_AFTER_S: Final = 1.0
 
+W = TypeVar("W", bound=Work)
+
 _log = structlog.get_logger(__name__)
 
 
-class Worker:
-    """Runs one rule. A message is acknowledged when every action is done with it."""
+class Worker(Generic[W]):
+    """Does one work. A message is acknowledged when every target is done with it."""
 
     def __init__(  # noqa: PLR0917 - wired in one place
         self,
         subscriber: int,
-        plan: Plan,
+        work: W,
         forwarder: Forwarder,
-        rows: Rows,
         budget: Budget,
         clock: Clock,
         sleep: Sleep,
         counters: Counters,
+        *,
+        window: int | None = None,
+        writes: int = WRITES,
     ) -> None:
         """Prepare.
 
         Args:
-            subscriber: what the rule is to the forwarder.
-            plan: what to do with messages.
+            subscriber: what the work is to the forwarder.
+            work: what to do with messages.
             forwarder: the log.
-            rows: makes rows of messages.
-            budget: what all rules together may hold in memory.
+            budget: what all workers of this kind may hold in memory.
             clock: limits log lines.
             sleep: waits for seconds.
             counters: what to count.
+            window: most messages that are being delivered at the same time; None: ``WINDOW``.
+            writes: most sends at the same time.
         """
         self.subscriber = subscriber
-        self.plan = plan
+        self.work = work
         self._forwarder = forwarder
-        self._rows = rows
         self._budget = budget
         self._clock = clock
         self._sleep = sleep
         self._counters = counters
-        self._deliverer = Deliverer(counters, sleep, self._finished)
+        self._deliverer = Deliverer(counters, sleep, self._finished, writes=writes)
+        self._window = WINDOW if window is None else window
         self._end_listening: Callable[[], None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._committing: asyncio.Task[None] | None = None
@@ -71,7 +78,7 @@ class Worker:
         self._announced = -1
         self._in_flight = self._size = 0
         self._room = asyncio.Event()
-        self._handed: list[tuple[Delivery, PlannedAction]] = []
+        self._handed: list[tuple[Delivery, Target]] = []
         self._acknowledged: list[int] = []
         self._logged_at = float("-inf")
 
@@ -105,14 +112,13 @@ class Worker:
             messages = [message for message in messages if message.position > self._taken]
             if not messages:
                 return
-        lacks_tags = self.plan.program.uses_tags and not self._rows.knows_tags(messages)
-        if lacks_tags or not self._has_room(len(messages)):
-            self._read_on()
-        else:
+        if self._has_room(len(messages)) and self.work.is_ready(messages):
             self._take(messages)
+        else:
+            self._read_on()
 
     def _has_room(self, count: int) -> bool:
-        return self._in_flight + count <= WINDOW and (not self._in_flight or self._budget.has_room)
+        return self._in_flight + count <= self._window and (not self._in_flight or self._budget.has_room)
 
     def _read_on(self) -> None:
         self._reading = asyncio.get_running_loop().create_task(self._read())
@@ -125,12 +131,9 @@ class Worker:
                 await self._room.wait()
             try:
                 messages = await self._forwarder.read(self.subscriber, self._taken, CHUNK)
-                if self.plan.program.uses_tags:
-                    await self._rows.load_tags(messages)
+                await self.work.prepare(messages)
             except Exception as error:  # noqa: BLE001 - whatever failed, what is in the log must not be left there
-                _log.warning(
-                    "a rule cannot read its messages, and tries again", rule=self.plan.rule.id, error=repr(error)
-                )
+                _log.warning("messages cannot be read, trying again", **self.work.label, error=repr(error))
                 await self._sleep(AGAIN_AFTER_S)
                 continue
             if messages:
@@ -144,29 +147,29 @@ class Worker:
             await asyncio.sleep(0)
 
     def _take(self, messages: Sequence[Forwarded]) -> None:
-        """Run the rule on messages."""
+        """Do the work on messages."""
         self._taken = messages[-1].position
-        plan = self.plan
-        run, row_of = plan.program.run, self._rows.of
+        work = self.work
+        run = work.run
         counters = self._counters
         counters.evaluated += len(messages)
         done: list[int] = []
         for message in messages:
             try:
-                result = run(row_of(message))
+                result = run(message)
             except (EvaluationError, PayloadError, RecursionError) as error:
                 self._failed(message, str(error))
                 result = None
             except Exception:  # noqa: BLE001 - see below
-                # One message that nobody thought of must not stop the rule for all others.
-                _log.exception("a rule failed unexpectedly", rule=plan.rule.id, message_id=message.message_id)
+                # One message that nobody thought of must not stop the work on all others.
+                _log.exception("a rule failed unexpectedly", **work.label, message_id=message.message_id)
                 counters.failed += 1
                 result = None
             if result is None:
                 done.append(message.position)
             else:
                 counters.matched += 1
-                self._deliver(Delivery(plan, Record(result.payload, result.columns, message, plan.rule.name)))
+                self._deliver(work, *result)
         if done:
             self._forwarder.acknowledge(self.subscriber, done)
         if self._handed and self._committing is None:
@@ -179,7 +182,7 @@ class Worker:
             self._logged_at = now
             _log.info(
                 "a rule cannot work with a message",
-                rule=self.plan.rule.id,
+                **self.work.label,
                 message_id=message.message_id,
                 topic=message.topic,
                 reason=reason,
@@ -187,21 +190,22 @@ class Worker:
 
     # Delivering results.
 
-    def _deliver(self, delivery: Delivery) -> None:
+    def _deliver(self, work: Work, record: Record, targets: Sequence[Target]) -> None:
+        delivery = Delivery(work, record, len(targets))
         self._in_flight += 1
         size = _size(delivery)
         self._size += size
         self._budget.take(size)
-        for planned in delivery.plan.actions:
-            if planned.direct is None:
-                self._deliverer.start(delivery, planned)
+        for target in targets:
+            if target.direct is None:
+                self._deliverer.start(delivery, target)
                 continue
             try:
-                planned.direct.hand_over(delivery.record)
+                target.direct.hand_over(record)
             except DestinationError:
-                self._deliverer.start(delivery, planned)
+                self._deliverer.start(delivery, target)
             else:
-                self._handed.append((delivery, planned))
+                self._handed.append((delivery, target))
 
     async def _commit(self) -> None:
         """Settle what was handed over once it is durable."""
@@ -211,12 +215,12 @@ class Worker:
                 try:
                     await self._forwarder.durable()
                 except Exception as error:  # noqa: BLE001 - whatever failed, it is tried again
-                    _log.warning("results of a rule could not be written", rule=self.plan.rule.id, error=repr(error))
-                    for delivery, planned in handed:
-                        self._deliverer.start(delivery, planned)
+                    _log.warning("results could not be written", **self.work.label, error=repr(error))
+                    for delivery, target in handed:
+                        self._deliverer.start(delivery, target)
                 else:
-                    for delivery, planned in handed:
-                        self._deliverer.settle(delivery, planned, None)
+                    for delivery, target in handed:
+                        self._deliverer.settle(delivery, target, None)
         finally:
             self._committing = None
 
@@ -229,7 +233,7 @@ class Worker:
         if not self._acknowledged:
             asyncio.get_running_loop().call_soon(self._acknowledge)
         self._acknowledged.append(delivery.record.message.position)
-        if self._in_flight <= WINDOW // 2:
+        if self._in_flight <= self._window // 2:
             self._room.set()
 
     def _acknowledge(self) -> None:
