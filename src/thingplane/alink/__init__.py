@@ -3,7 +3,7 @@
 from thingplane.alink.codes import MESSAGES, Code
 from thingplane.alink.envelope import read_request
 from thingplane.alink.handlers import Handler, HandlerTable, Route, discover, raw
-from thingplane.alink.signature import SignedItem, is_signed, read_signed_item, signature
+from thingplane.alink.signature import SignedItem, is_signed, read_fields, read_signed_item, signature
 from thingplane.alink.uplink import Identity, Uplink, method_of, reply_tail
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "is_signed",
     "method_of",
     "raw",
+    "read_fields",
     "read_request",
     "read_signed_item",
     "reply_tail",

@@ -52,7 +52,7 @@ def read_signed_item(item: Mapping[str, msgspec.Raw], method: str = "") -> Signe
     Raises:
         ValueError: a value is neither, or a name of the device or the signature is missing.
     """
-    values = {name: _text(value) for name, value in item.items()}
+    values = _texts(item)
     if not (values.get("productKey") and values.get("deviceName") and values.get("sign")):
         raise ValueError("productKey, deviceName and sign are needed")
     return SignedItem(
@@ -63,6 +63,23 @@ def read_signed_item(item: Mapping[str, msgspec.Raw], method: str = "") -> Signe
         values.get("signMethod") or values.get("signmethod") or method or DEFAULT_METHOD,
         values.get("cleanSession", "true").lower() != "false",
     )
+
+
+def read_fields(body: bytes) -> dict[str, str]:
+    """Read a JSON object whose values are texts, or numbers, which are signed as they are written.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        return _texts(members)
+    except (msgspec.DecodeError, RecursionError):
+        raise ValueError("a JSON object of texts and numbers is needed") from None
+
+
+def _texts(members: Mapping[str, msgspec.Raw]) -> dict[str, str]:
+    return {name: _text(value) for name, value in members.items()}
 
 
 def _text(value: msgspec.Raw) -> str:

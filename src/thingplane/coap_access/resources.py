@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from thingplane.alink import is_signed
+from thingplane.alink import read_fields
 from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.coap import Code, Number, Request
@@ -17,14 +17,13 @@ from thingplane.coap_access.sessions import Session, Sessions
 from thingplane.coap_access.translation import TranslationError, to_cbor, to_json
 from thingplane.coap_access.visits import Visits
 from thingplane.devices.service import (
-    Device,
     DeviceDeleted,
     DeviceService,
     RegistrationRefusedError,
-    RegistrationRequest,
     TokenError,
 )
 from thingplane.gateway.entrance import Entrance
+from thingplane.gateway.signed_requests import NotSignedError, SignedRequests, identity
 from thingplane.mqtt import ReasonCode
 from thingplane.products.service import ProductService
 from thingplane.throttle import Throttle
@@ -40,14 +39,9 @@ MESSAGE_ID: Final = 2090
 CRITICAL: Final = frozenset({SEQUENCE})
 
 OFFSET: Final = 1
-MAX_CLIENT_ID: Final = 64
 MAX_AUTHENTICATION: Final = 2_048
 """Bytes of a request for a token."""
 _RANDOM_BYTES: Final = 8
-_METHODS: Final = frozenset({"hmacmd5", "hmacsha1", "hmacsha256"})
-_UNSIGNED: Final = frozenset({"version", "sign", "signmethod", "resources", "ackMode"})
-_UNSIGNED_REGISTRATION: Final = frozenset({"sign", "signMethod", "signmethod"})
-_NEEDED: Final = ("productKey", "deviceName", "clientId", "sign")
 _CODES: Final = {
     ReasonCode.NOT_AUTHORIZED: Code.FORBIDDEN,
     ReasonCode.TOPIC_NAME_INVALID: Code.NOT_FOUND,
@@ -89,7 +83,7 @@ class Resources:
         self.visits = Visits(devices, max_sessions)
         self._monotonic = clock.monotonic
         self._devices = devices
-        self._products = products
+        self._requests = SignedRequests(devices, products)
         self._entrance = entrance
         self._token_seconds = token_seconds
         self._throttle = Throttle(per_minute, 60, clock.monotonic)
@@ -143,13 +137,12 @@ class Resources:
 
     async def _authenticate(self, request: Request, *, secure: bool) -> Answer:
         fields = _fields(request)
-        method = fields.get("signmethod") or "hmacmd5"
-        if not all(fields.get(name) for name in _NEEDED) or len(fields["clientId"]) > MAX_CLIENT_ID:
-            raise RefusedError(Code.BAD_REQUEST, "productKey, deviceName, clientId and sign are needed")
-        device = await self._signer(fields, method)
-        if device is None:
-            _log.info("authentication refused", product_key=fields["productKey"][:64], name=fields["deviceName"][:64])
-            raise RefusedError(Code.UNAUTHORIZED)
+        try:
+            device = await self._requests.signer(fields, "ackMode")
+        except NotSignedError:
+            raise RefusedError(Code.UNAUTHORIZED) from None
+        except ValueError as error:
+            raise RefusedError(Code.BAD_REQUEST, str(error)) from None
         if self._throttle.exceeded(device.id):
             raise RefusedError(Code.SERVICE_UNAVAILABLE, "too many requests")
         token = await self._devices.tokens.issue(device, "coap")
@@ -160,33 +153,15 @@ class Resources:
         self.sessions.begin(token, Session(device.id, Key(device.secret, random), OFFSET, is_separate=separate))
         return _said({"random": random, "seqOffset": OFFSET, "token": token}, request)
 
-    async def _signer(self, fields: Mapping[str, str], method: str) -> Device | None:
-        """Return the device that has signed; None if it has not, or may not."""
-        if method.lower() not in _METHODS:
-            return None
-        device = await self._devices.find(fields["productKey"], fields["deviceName"])
-        signed = {name: value for name, value in fields.items() if name not in _UNSIGNED}
-        if device is None or not is_signed(device.secret, method, signed, fields["sign"]):
-            return None
-        product = await self._products.find(device.product_key)
-        return device if device.enabled and product is not None and product.auth_type == "secret" else None
-
     async def _register(self, request: Request) -> Answer:
         fields = _fields(request)
-        if not all(fields.get(name) for name in ("productKey", "deviceName", "random", "sign")):
-            raise RefusedError(Code.BAD_REQUEST, "productKey, deviceName, random and sign are needed")
-        method = fields.get("signMethod") or fields.get("signmethod") or "hmacmd5"
-        signed = {name: value for name, value in fields.items() if name not in _UNSIGNED_REGISTRATION}
-        names = {"productKey": fields["productKey"], "deviceName": fields["deviceName"]}
         try:
-            device = await self._devices.self_registration.register(
-                RegistrationRequest(names["productKey"], names["deviceName"], signed, method, fields["sign"])
-            )
+            device = await self._requests.register(fields, "coaps")
         except RegistrationRefusedError as error:
-            _log.info("registration refused", code=error.code, product_key=names["productKey"][:64])
             raise RefusedError(Code.FORBIDDEN, str(error)) from None
-        _log.info("device registered", product_key=device.product_key, device_name=device.name, way="coaps")
-        return _said({**names, "deviceSecret": device.secret}, request)
+        except ValueError as error:
+            raise RefusedError(Code.BAD_REQUEST, str(error)) from None
+        return _said(identity(device), request)
 
     # Messages
 
@@ -235,19 +210,9 @@ def _fields(request: Request) -> dict[str, str]:
     if is_cbor(request.message.first(Number.CONTENT_FORMAT)):
         payload = _translated(payload)
     try:
-        members = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
-        return {name: _member(bytes(value)) for name, value in members.items()}
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        raise RefusedError(Code.BAD_REQUEST, "a JSON object of texts and numbers is needed") from None
-
-
-def _member(value: bytes) -> str:
-    if value[:1] in {b"{", b"["}:
-        raise ValueError("neither text nor number")
-    if value.startswith(b'"'):
-        text: str = msgspec.json.decode(value)
-        return text
-    return value.decode()
+        return read_fields(payload)
+    except ValueError as error:
+        raise RefusedError(Code.BAD_REQUEST, str(error)) from None
 
 
 def _translated(payload: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from collections import Counter
 from collections.abc import Coroutine
 
 import msgspec
@@ -42,8 +41,6 @@ class Admission:
         self._subs = subs
         self._tasks: set[asyncio.Task[None]] = set()
         self._warming: dict[int, asyncio.Task[None]] = {}
-        self._minute = 0
-        self._connects: Counter[int] = Counter()
         self._guests = itertools.count(1)
 
     def connect(self, hub: Hub, connection: Connection, packet: Connect) -> None:
@@ -132,7 +129,8 @@ class Admission:
     ) -> None:
         if not device.enabled:
             raise RefusedError(ConnackCode.BAD_USER_NAME_OR_PASSWORD, "disabled")
-        self._throttle(hub, device)
+        if hub.connects.exceeded(device.id):
+            raise RefusedError(ReasonCode.CONNECTION_RATE_EXCEEDED, "throttled")
         if connection.lost:
             return
         connection.device = device
@@ -158,18 +156,6 @@ class Admission:
         session = connection.link.session
         if session is not None:
             connection.state = self._sessions.resumed(session)
-
-    def _throttle(self, hub: Hub, device: ConnectingDevice) -> None:
-        limit = hub.settings.connects_per_minute
-        if not limit:
-            return
-        minute = int(hub.clock.monotonic() / 60)
-        if minute != self._minute:
-            self._minute = minute
-            self._connects.clear()
-        self._connects[device.id] += 1
-        if self._connects[device.id] > limit:
-            raise RefusedError(ReasonCode.CONNECTION_RATE_EXCEEDED, "throttled")
 
     def _refuse(self, hub: Hub, link: Link, error: RefusedError) -> None:
         hub.counters.refused[error.reason] += 1

@@ -10,6 +10,7 @@ from thingplane.gateway.psk import PskKeys
 from thingplane.gateway.settings import GatewaySettings
 from thingplane.mqtt import Broker
 from thingplane.storage.timeseries import GroupCommit
+from thingplane.throttle import Throttle
 
 GUEST_SECONDS: Final = 15.0
 """Seconds that a connection may stay which only fetches an identity (device-protocol, 2.3)."""
@@ -40,6 +41,7 @@ class Hub:
         "broker",
         "clock",
         "commit",
+        "connects",
         "counters",
         "open",
         "psk",
@@ -55,6 +57,8 @@ class Hub:
         self.clock = clock
         self.counters = counters
         self.settings = settings
+        self.connects = Throttle(settings.connects_per_minute, 60, clock.monotonic)
+        """Attempts of each device."""
         self.open: set[Leaving] = set()
         """Connections that carry MQTT."""
         self.tls: ssl.SSLContext | None = None

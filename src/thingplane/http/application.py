@@ -11,11 +11,11 @@ from thingplane.cloud.http import AsgiApp, ClientGoneError, Receive, Scope, Send
 from thingplane.devices.service import (
     DeviceService,
     RegistrationRefusedError,
-    RegistrationRequest,
     TokenError,
     TokenExpiredError,
 )
 from thingplane.gateway.entrance import Entrance
+from thingplane.gateway.signed_requests import SignedRequests, identity
 from thingplane.http import answers
 from thingplane.http.answers import Code, RefusedError, answer, refused, refused_registration
 from thingplane.http.authentication import HttpAuthentication
@@ -28,7 +28,6 @@ from thingplane.http.requests import (
     media_type,
     read_form,
     read_json,
-    signed,
 )
 from thingplane.mqtt import ReasonCode
 from thingplane.products.service import ProductService
@@ -39,7 +38,6 @@ TOKEN_SECONDS: Final = 48 * 3600
 """Life of a token; newer editions of the guide say seven days."""
 _TOPIC: Final = "/topic"
 _SCRIPT: Final = ("_sn", "default")
-_UNSIGNED: Final = frozenset({"sign", "signMethod", "signmethod"})
 _CODES: Final = {
     ReasonCode.QUOTA_EXCEEDED: Code.TOO_MANY_REQUESTS,
     ReasonCode.TOPIC_NAME_INVALID: Code.PARAMETER_ERROR,
@@ -90,7 +88,10 @@ class DeviceHttp:
         self._identities = identities
         self._entrance = entrance
         self._token_seconds = token_seconds
-        self._authentication = HttpAuthentication(identities, products, clock, lambda: self.mqtt_endpoint, per_minute)
+        self._requests = SignedRequests(identities, products)
+        self._authentication = HttpAuthentication(
+            identities, self._requests, clock, lambda: self.mqtt_endpoint, per_minute
+        )
         self._below_auth: dict[str, Handle] = {
             "/auth/register/device": self._register,
             "/auth/devicename": self._devicename,
@@ -152,21 +153,13 @@ class DeviceHttp:
 
     async def _register(self, _scope: Scope, receive: Receive) -> bytes:
         fields = await read_form(receive)
-        needed = ("productKey", "deviceName", "random", "sign")
-        if not all(fields.get(name) for name in needed):
-            raise MalformedError
-        method = fields.get("signMethod") or fields.get("signmethod") or "hmacmd5"
-        names = {"productKey": fields["productKey"], "deviceName": fields["deviceName"]}
-        request = RegistrationRequest(
-            names["productKey"], names["deviceName"], signed(fields, _UNSIGNED), method, fields["sign"]
-        )
         try:
-            device = await self._identities.self_registration.register(request)
+            device = await self._requests.register(fields, "https")
         except RegistrationRefusedError as error:
-            _log.info("registration refused", code=error.code, product_key=names["productKey"][:64])
             raise refused_registration(error.code, str(error)) from None
-        _log.info("device registered", product_key=device.product_key, device_name=device.name, way="https")
-        return answers.data({**names, "deviceSecret": device.secret})
+        except ValueError:
+            raise MalformedError from None
+        return answers.data(identity(device))
 
     async def _devicename(self, _scope: Scope, receive: Receive) -> bytes:
         return await self._authentication.mqtt_credentials(await read_form(receive))

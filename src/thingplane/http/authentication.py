@@ -5,23 +5,26 @@ from typing import Final
 
 import structlog
 
-from thingplane.alink import is_signed
 from thingplane.clock import Clock
-from thingplane.devices.service import Device, DeviceService
+from thingplane.devices.service import DeviceService
+from thingplane.gateway.signed_requests import NotSignedError, Reason, SignedRequests
 from thingplane.http.answers import Code, data, info, refused, refused_registration
-from thingplane.http.requests import signed
-from thingplane.products.service import ProductService
 from thingplane.throttle import Throttle
 
 _log = structlog.get_logger(__name__)
 
-MAX_CLIENT_ID: Final = 64
 TIMESTAMP_WINDOW_MS: Final = 15 * 60_000
 SDK_TIMESTAMP: Final = "2524608000000"
 """What the vendor's SDKs for C say instead of the time, since small devices don't know it."""
-_METHODS: Final = frozenset({"hmacmd5", "hmacsha1", "hmacsha256"})
-_UNSIGNED: Final = frozenset({"version", "sign", "signmethod", "resources"})
-_NEEDED: Final = ("productKey", "deviceName", "clientId", "sign")
+_PARAMETER_ERROR: Final = (460, "request parameter error")
+_REFUSALS: Final[dict[Reason, tuple[int, str]]] = {
+    "method": _PARAMETER_ERROR,
+    "unknown": (5001, "device meta not found"),
+    "signature": (401, "sign failed"),
+    "auth_type": (6200, "auth type mismatch"),
+    "disabled": (6204, "device disabled"),
+}
+"""What those who ask for MQTT's user name and password are told."""
 
 
 class HttpAuthentication:
@@ -30,7 +33,7 @@ class HttpAuthentication:
     def __init__(
         self,
         identities: DeviceService,
-        products: ProductService,
+        requests: SignedRequests,
         clock: Clock,
         mqtt_endpoint: Callable[[], tuple[str, int]],
         per_minute: int = 0,
@@ -38,14 +41,14 @@ class HttpAuthentication:
         """Wire.
 
         Args:
-            identities: finds devices, issues tokens.
-            products: knows how devices of a product authenticate.
+            identities: issues tokens.
+            requests: finds out who has signed.
             clock: the time.
             mqtt_endpoint: returns host and port for MQTT.
             per_minute: authentications of one device a minute; 0 = unlimited.
         """
         self._identities = identities
-        self._products = products
+        self._requests = requests
         self._clock = clock
         self._mqtt_endpoint = mqtt_endpoint
         self._throttle = Throttle(per_minute, 60, clock.monotonic)
@@ -56,16 +59,16 @@ class HttpAuthentication:
         Raises:
             RefusedError: no token for this.
         """
-        if not all(fields.get(name) for name in _NEEDED) or len(fields["clientId"]) > MAX_CLIENT_ID:
-            raise refused(Code.PARAMETER_ERROR)
-        method = fields.get("signmethod") or "hmacmd5"
-        if method.lower() not in _METHODS or fields.get("version", "default") != "default":
+        if fields.get("version", "default") != "default":
             raise refused(Code.PARAMETER_ERROR)
         self._check_timestamp(fields.get("timestamp", ""))
-        device = await self._device(fields, method)
-        if device is None:
-            _log.info("authentication refused", product_key=fields["productKey"][:64], name=fields["deviceName"][:64])
-            raise refused(Code.AUTHENTICATION_FAILED)
+        try:
+            device = await self._requests.signer(fields)
+        except ValueError:
+            raise refused(Code.PARAMETER_ERROR) from None
+        except NotSignedError as error:
+            code = Code.PARAMETER_ERROR if error.reason == "method" else Code.AUTHENTICATION_FAILED
+            raise refused(code) from None
         if self._throttle.exceeded(device.id):
             raise refused(Code.TOO_MANY_REQUESTS)
         try:
@@ -83,33 +86,18 @@ class HttpAuthentication:
         if abs(int(text) - self._clock.now_ms()) > TIMESTAMP_WINDOW_MS:
             raise refused(Code.AUTHENTICATION_FAILED)
 
-    async def _device(self, fields: Mapping[str, str], method: str) -> Device | None:
-        """Return the device that has signed; None if it has not, or may not."""
-        device = await self._identities.find(fields["productKey"], fields["deviceName"])
-        if device is None or not is_signed(device.secret, method, signed(fields, _UNSIGNED), fields["sign"]):
-            return None
-        product = await self._products.find(device.product_key)
-        return device if device.enabled and product is not None and product.auth_type == "secret" else None
-
     async def mqtt_credentials(self, fields: Mapping[str, str]) -> bytes:
         """Answer ``/auth/devicename``: user name and password for MQTT, and where it is.
 
         Raises:
             RefusedError: none for this.
         """
-        method = fields.get("signmethod") or "hmacmd5"
-        if not all(fields.get(name) for name in _NEEDED) or method.lower() not in _METHODS:
-            raise refused_registration(460, "request parameter error")
-        device = await self._identities.find(fields["productKey"], fields["deviceName"])
-        if device is None:
-            raise refused_registration(5001, "device meta not found")
-        if not is_signed(device.secret, method, signed(fields, _UNSIGNED), fields["sign"]):
-            raise refused_registration(401, "sign failed")
-        product = await self._products.find(device.product_key)
-        if product is None or product.auth_type != "secret":
-            raise refused_registration(6200, "auth type mismatch")
-        if not device.enabled:
-            raise refused_registration(6204, "device disabled")
+        try:
+            device = await self._requests.signer(fields)
+        except ValueError:
+            raise refused_registration(*_PARAMETER_ERROR) from None
+        except NotSignedError as error:
+            raise refused_registration(*_REFUSALS[error.reason]) from None
         if self._throttle.exceeded(device.id):
             raise refused_registration(429, "too many requests")
         token = await self._identities.tokens.issue(device, "mqtt")

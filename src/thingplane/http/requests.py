@@ -1,11 +1,9 @@
 """Reading what devices post."""
 
-from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
-import msgspec
-
+from thingplane.alink import read_fields
 from thingplane.cloud.errors import GatewayError
 from thingplane.cloud.http import Receive, Scope, read_body
 
@@ -77,21 +75,6 @@ async def read_json(receive: Receive) -> dict[str, str]:
     """
     body = await body_of(receive, MAX_FORM)
     try:
-        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        return {name: _text(bytes(value)) for name, value in members.items()}
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        return read_fields(body)
+    except ValueError as error:
         raise MalformedError from error
-
-
-def _text(value: bytes) -> str:
-    if value[:1] in {b"{", b"["}:
-        raise MalformedError
-    if value.startswith(b'"'):
-        text: str = msgspec.json.decode(value)
-        return text
-    return value.decode()
-
-
-def signed(fields: Mapping[str, str], unsigned: frozenset[str]) -> dict[str, str]:
-    """Return what is signed: everything but the named fields."""
-    return {name: value for name, value in fields.items() if name not in unsigned}
