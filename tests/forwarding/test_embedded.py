@@ -17,6 +17,10 @@ def message(log: EmbeddedLog, body: bytes) -> Forwarded:
     return Forwarded(log.next_position, 1, Kind.CUSTOM, 1, 2, "a1pk", 3, "dev1", "/t", body, 5, 0, "")
 
 
+def hot_files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("hot-*.sqlite3"))
+
+
 async def test_what_waits_for_a_commit_moves_on_to_the_next_file(tmp_path: Path, clock: FakeClock) -> None:
     log = EmbeddedLog(clock)
     settled: list[Forwarded] = []
@@ -55,7 +59,7 @@ async def test_a_file_without_messages_goes_with_its_history(tmp_path: Path, clo
     await post(store, {"n": 1})
     await store.seal()
     assert await log.segments() == []
-    assert sorted(path.name for path in tmp_path.glob("hot-*.sqlite3")) == ["hot-00000002.sqlite3"]
+    assert hot_files(tmp_path) == ["hot-00000002.sqlite3"]
     # Dropped before its history is sealed: deleted with that.
     log.append(message(log, b"x"), Audience((1,)))
     await post(store, {"n": 2})
@@ -64,6 +68,6 @@ async def test_a_file_without_messages_goes_with_its_history(tmp_path: Path, clo
     await log.drop(2)
     assert await log.segments() == []
     await store._files.seal_oldest()
-    assert sorted(path.name for path in tmp_path.glob("hot-*.sqlite3")) == ["hot-00000003.sqlite3"]
+    assert hot_files(tmp_path) == ["hot-00000003.sqlite3"]
     await store.close()
     await log.close()
