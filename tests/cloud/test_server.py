@@ -60,6 +60,21 @@ async def test_a_long_list_passes_in_the_body(server: ApiServer) -> None:
     assert answer["Code"] == "iot.common.TooManyTags"
 
 
+async def test_a_long_list_passes_in_the_query(server: ApiServer) -> None:
+    port = await server.start("127.0.0.1", 0)
+    client = CloudClient(f"http://127.0.0.1:{port}", "testid", "testsecret")
+    tags = [{"TagKey": f"k{number}"} for number in range(2_000)]
+    parameters = {"ProductKey": "a1", "ProductTag": tags}
+    answer = await asyncio.to_thread(client.call, "CreateProductTags", parameters, method="GET")
+    assert answer["Code"] == "iot.common.TooManyTags"
+
+
+async def test_a_path_that_is_too_long_gets_a_400(server: ApiServer) -> None:
+    port = await server.start("127.0.0.1", 0)
+    request = b"GET /" + b"a" * 70_000 + b"?b=c HTTP/1.1\r\nhost: x\r\n\r\n"
+    assert (await exchange(port, request)).startswith(b"HTTP/1.1 400 ")
+
+
 def test_parameters_are_flattened_to_wire_names() -> None:
     assert flatten({"A": [1, None, True], "T": [{"K": "x"}], "N": None, "O": {"P": False}}) == {
         "A.1": "1",

@@ -41,7 +41,8 @@ def main() -> None:
     def call_service(identifier: str, request_id: str, params: Any, _user: Any) -> None:
         tell("service", identifier=identifier, id=request_id, params=params)
         if identifier in answers:
-            device.thing_answer_service(identifier, request_id, 200, answers[identifier])
+            answer = answers[identifier]
+            device.thing_answer_service(identifier, request_id, 200, params if answer is None else answer)
 
     def rrpc(request_id: str, topic: str, payload: bytes, qos: int, _user: Any) -> None:
         tell("rrpc", topic=topic, payload=payload.decode(), qos=qos)

@@ -14,6 +14,8 @@ from thingplane.cloud.http import AsgiApp
 KEEP_ALIVE_S: Final = 75
 MAX_HEAD_BYTES: Final = 1_200_000
 """Most bytes of request line and headers together; lists in a query string are long."""
+_LONGEST_PARSED_URL: Final = 0xFFFF
+"""Bytes of a URL that httptools takes apart."""
 HEAD_TIMEOUT_S: Final = 30
 """Seconds a client may take from the first byte of a request to the end of its headers."""
 
@@ -51,7 +53,14 @@ class _Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._forget_deadline()
-        super().on_headers_complete()
+        path, _, query = self.url.partition(b"?")
+        if len(self.url) <= _LONGEST_PARSED_URL:
+            super().on_headers_complete()
+        else:
+            # The official SDKs put almost everything into the query: a text or an array of full size of a device, too.
+            self.url = path
+            super().on_headers_complete()
+            self.scope["query_string"] = query
 
     def _forget_deadline(self) -> None:
         if self._head_deadline is not None:
