@@ -49,6 +49,8 @@ def test_file_is_found_by_environment_or_in_the_working_directory(
         ({"tls_key": "a"}, {}, "tls_certificate and tls_key go together"),
         ({"database_url": "mysql://x"}, {}, "database_url must start with postgresql://"),
         ({"bus_url": "nats://x"}, {}, "bus_url: "),
+        ({"object_store_access_key_id": "a"}, {}, "object_store_access_key_id and object_store_access_key_secret go"),
+        ({"object_store_url": "s3://key:secret@bucket"}, {}, "object_store_url: credentials don't belong"),
     ],
 )
 def test_wrong_setting_is_named_with_its_source_in_one_line(

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from thingplane.outbound.mns import MnsEndpoint
 from thingplane.rules.destinations.settings import DestinationSettings
+from thingplane.storage.blobs.address import read_address
 
 ENVIRONMENT_PREFIX = "THINGPLANE_"
 DEFAULT_FILE = Path("thingplane.toml")
@@ -34,10 +35,21 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     download_url: Annotated[
         str,
         Meta(
-            description="where files are downloaded from and uploaded to, such as https://iot.example.com, if a proxy or"
-            " another name stands in front; empty: the plain API port"
+            description="where files are downloaded from and uploaded to, such as https://iot.example.com, if a proxy "
+            "or another name stands in front; empty: the plain API port"
         ),
     ] = ""
+    object_store_url: Annotated[
+        str,
+        Meta(
+            description="S3-compatible store for files of devices and updates: "
+            "s3://bucket/folder?endpoint=https://s3.example.com&region=…; empty: data_dir"
+        ),
+    ] = ""
+    object_store_access_key_id: Annotated[
+        str, Meta(description="its access key; empty: AWS_* variables or the machine's role")
+    ] = ""
+    object_store_access_key_secret: Annotated[str, Meta(description="goes with object_store_access_key_id")] = ""
     ota_packages_per_instance: Annotated[int, Meta(description="OTA packages of one instance", ge=1)] = 500
     api_port: Annotated[Port, Meta(description="cloud API, health and metrics over plain HTTP; 0: any free port")] = (
         8080
@@ -212,13 +224,22 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     ] = "auto"
 
     def __post_init__(self) -> None:
-        for one, other in (("access_key_id", "access_key_secret"), ("tls_certificate", "tls_key")):
+        for one, other in (
+            ("access_key_id", "access_key_secret"),
+            ("tls_certificate", "tls_key"),
+            ("object_store_access_key_id", "object_store_access_key_secret"),
+        ):
             if bool(getattr(self, one)) != bool(getattr(self, other)):
                 raise ValueError(f"{one} and {other} go together: set both or neither")
         if self.database_url and not self.database_url.startswith(("postgresql://", "postgres://")):
             raise ValueError("database_url must start with postgresql://")
         if self.download_url and not self.download_url.startswith(("http://", "https://")):
             raise ValueError("download_url must start with http:// or https://")
+        if self.object_store_url:
+            try:
+                read_address(self.object_store_url)
+            except ValueError as error:
+                raise ValueError(f"object_store_url: {error}") from None
         if self.bus_url:
             raise ValueError("bus_url: this version runs one node and has no message bus; leave it empty")
 
@@ -227,7 +248,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         return f"Settings({', '.join(shown)})"
 
 
-SECRETS = {"access_key_secret", "database_url", "mns_endpoints", "destinations"}
+SECRETS = {"access_key_secret", "object_store_access_key_secret", "database_url", "mns_endpoints", "destinations"}
 """Settings that no log line and no message may show."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final, Protocol
 from urllib.parse import parse_qs, quote, unquote
 
+import structlog
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
@@ -24,6 +25,8 @@ LIFETIME_S: Final = 3600
 """Seconds that a URL is valid when nobody says otherwise."""
 
 _TEXT: Final = b"text/plain; charset=utf-8"
+
+_log = structlog.get_logger(__name__)
 
 
 class Source(Protocol):
@@ -120,6 +123,10 @@ class Downloads:
         except BlobNotFoundError:
             await respond(send, 404, _TEXT, b"the file does not exist any more\n")
             return
+        except OSError as error:
+            _log.warning("a file cannot be downloaded now", blob=blob, error=str(error))
+            await respond(send, 503, _TEXT, b"the file cannot be read now\n")
+            return
         await self._serve(scope, receive, send, blob=blob, name=name, size=size)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, *, blob: str, name: str, size: int) -> None:
@@ -144,7 +151,12 @@ class Downloads:
             headers.append((b"content-range", f"bytes {start}-{end - 1}/{size}".encode()))
         await send({"type": "http.response.start", "status": 206 if wanted else 200, "headers": headers})
         if scope["method"] == "GET":
-            await self._send_blob(receive, send, blob, start, end)
+            try:
+                await self._send_blob(receive, send, blob, start, end)
+            except (OSError, BlobNotFoundError) as error:
+                # The connection ends before the length that was announced: whoever has a part asks for the rest.
+                _log.warning("a download was cut off", blob=blob, error=str(error))
+                return
         await send({"type": "http.response.body", "body": b""})
 
     async def _send_blob(self, receive: Receive, send: Send, blob: str, start: int, end: int) -> None:

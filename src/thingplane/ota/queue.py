@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from thingplane.ota.building import Builder
 from thingplane.ota.ledger import Written
@@ -45,7 +46,13 @@ class BuildQueue:
 
         Small batches are complete when this returns, so that whoever made one finds its tasks.
         """
-        if await self._step(job_id, await self._names(job_id)):
+        try:
+            more = await self._step(job_id, await self._names(job_id))
+        except (SQLAlchemyError, OSError) as error:
+            # The batch is there already.
+            _log.warning("the tasks of a batch could not be made, trying again", job=job_id, error=str(error))
+            more = True
+        if more:
             self._jobs.put_nowait(job_id)
 
     async def done(self) -> None:

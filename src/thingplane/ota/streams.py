@@ -3,6 +3,7 @@
 from typing import Final
 
 import msgspec
+import structlog
 from sqlalchemy import select
 
 from thingplane.clock import Clock
@@ -17,6 +18,8 @@ MAX_BLOCK: Final = 128 * 1024
 FRESH_S: Final = 60.0
 """Seconds that a device's right to a file is remembered."""
 _MOST: Final = 10_000
+
+_log = structlog.get_logger(__name__)
 
 
 class StreamError(Exception):
@@ -66,6 +69,9 @@ class Streams:
                 data += part
         except BlobNotFoundError:
             raise StreamError("the file does not exist any more") from None
+        except OSError as error:
+            _log.warning("a block of a file cannot be read", blob=blob, error=str(error))
+            raise StreamError("the file cannot be read now") from None
         return Block(file_size, offset, bytes(data))
 
     async def _file(self, device_id: int, stream_id: int, file_id: int) -> tuple[str, int]:

@@ -17,6 +17,16 @@ _KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNFINISHED: Final = ".part"
 
 
+def check_key(key: str) -> None:
+    """Check the key of a blob.
+
+    Raises:
+        ValueError: it is malformed.
+    """
+    if _KEY.fullmatch(key) is None:
+        raise ValueError(f"{key!r} is not the key of a blob")
+
+
 class LocalBlobStore:
     """Keeps blobs in a folder, spread over subfolders. Files are read and written in threads: disks may be slow."""
 
@@ -54,8 +64,7 @@ class LocalBlobStore:
         await asyncio.to_thread(_remove, self._path(key))
 
     def _path(self, key: str) -> Path:
-        if _KEY.fullmatch(key) is None:
-            raise ValueError(f"{key!r} is not the key of a blob")
+        check_key(key)
         # Some file systems are slow with a hundred thousand files in one folder.
         return self._folder / key[:2] / key
 
