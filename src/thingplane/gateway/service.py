@@ -120,6 +120,7 @@ class Gateway:
         self._hub = policy.hub = Hub(self._broker, commit, clock, self._counters, settings)
         self._commit = commit
         self._servers: list[asyncio.Server] = []
+        self._is_open = False
         self._timer: asyncio.TimerHandle | None = None
         self._purging: asyncio.Task[None] | None = None
         self._next_purge = 0.0
@@ -156,6 +157,11 @@ class Gateway:
         self._hub.tls = context
         self._hub.psk = psk
 
+    async def open(self) -> None:
+        """Find the kept sessions: what is sent to devices from now on is kept for them, before anybody can connect."""
+        self._is_open = True
+        await self.store.open()
+
     async def start(
         self, host: str, mqtt_port: int, ws_port: int | None = None, ssl_context: ssl.SSLContext | None = None
     ) -> Ports:
@@ -171,7 +177,8 @@ class Gateway:
             OSError: an address can't be used; nothing is listening then.
         """
         self._hub.tls = ssl_context
-        await self.store.open()
+        if not self._is_open:
+            await self.open()
         ports: list[int] = []
         try:
             for port in (mqtt_port, ws_port):
