@@ -12,6 +12,7 @@ from benchmarks.amqp import amqp
 from benchmarks.api import api
 from benchmarks.coap import coap
 from benchmarks.connections import connections
+from benchmarks.delivery import delivery
 from benchmarks.figures import COLUMNS, Figure
 from benchmarks.fleet import large
 from benchmarks.forwarding import forwarding
@@ -43,6 +44,7 @@ BENCHMARKS: Final[dict[str, Callable[[Fleet, int], Iterator[Figure]]]] = {
     "validation": validation,
     "scripts": script_path,
     "amqp": amqp,
+    "delivery": delivery,
     "looping": looping,
     "storm": storm,
     "rrpc": round_trips,

@@ -1,19 +1,10 @@
 """Consumers: what the AMQP core costs alone, and a message from a device to a consumer on rhea and its settlement."""
 
 import asyncio
-import base64
-import hashlib
-import hmac
-import json
-import shutil
-import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,17 +13,15 @@ import uvloop
 from benchmarks.figures import Figure, Goal
 from benchmarks.node import BenchmarkError, Fleet, Node
 from benchmarks.processes import cpu_seconds
+from benchmarks.rhea import HINT, accepted, consumer, has_rhea, installed, subscribe
 from thingplane.amqp import Capabilities, LinkAttached, SaslCode, SenderLink, ServerConnection
 from thingplane.amqp.codec.encode import NULL, TRUE, binary, composite, described, sequence, string, symbol, uint
 from thingplane.amqp.codec.outbound import frame
 from thingplane.amqp.numbers import AMQP_HEADER, SASL_FRAME, SASL_HEADER, Descriptor
-from thingplane.cli.target import target
-from thingplane.cloud.client import CloudClient
 from thingplane.consumers.messages import encode_message
 from thingplane.forwarding.message import Forwarded, Kind
 from thingplane.simulator.load import Load
 
-CLIENTS: Final = Path(__file__).parent.parent / "tests" / "clients" / "node"
 CONNECTIONS: Final = 500
 WARMUP_S: Final = 1.0
 MEASURE_S: Final = 5.0
@@ -74,11 +63,10 @@ def amqp(fleet: Fleet, runs: int) -> Iterator[Figure]:
     )
     singles = [_core(1) for _ in range(runs)]
     yield Figure("… settled one by one", "messages/cpu-s", singles, goal)
-    if shutil.which("npm") is None:
-        print("npm and node are needed to measure with rhea", file=sys.stderr)
+    if not has_rhea():
+        print(HINT, file=sys.stderr)
         return
-    with TemporaryDirectory(prefix="thingplane-rhea-") as name:
-        client = _install(Path(name))
+    with installed() as client:
         full = [_with_rhea(fleet, client, None) for _ in range(runs)]
         steady = [_with_rhea(fleet, client, RATE) for _ in range(runs)]
     cost = Goal(60, 35, less_is_better=True)
@@ -141,53 +129,11 @@ def _core(at_a_time: int) -> float:
 # With rhea
 
 
-def _install(folder: Path) -> Path:
-    for file in CLIENTS.glob("*.js*"):
-        shutil.copy(file, folder)
-    command = ["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-    if subprocess.run(command, cwd=folder, check=False).returncode:
-        raise BenchmarkError("npm could not install rhea")
-    return folder / "consumer.js"
-
-
 def _with_rhea(fleet: Fleet, script: Path, rate: float | None) -> _Result:
-    with fleet.node() as node, _consumer(fleet, node, script) as consumer:
+    with fleet.node() as node, consumer(node, script, subscribe(node, fleet.product_key)) as client:
         spent, count, per_second = uvloop.run(_load(fleet, node, rate))
-        output, _ = consumer.communicate()  # its standard input is closed: it prints and leaves
-        told = json.loads(next(line for line in output.splitlines() if '"count"' in line))
-    return _Result(spent / count * 1e6, per_second, told["p50"], told["p99"])
-
-
-@contextmanager
-def _consumer(fleet: Fleet, node: Node, script: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Run a rhea consumer in a new group that gets the data of the fleet's product."""
-    client = CloudClient(*target(node.folder, None, None, None))
-    group = client.call("CreateConsumerGroup", {"GroupName": "bench"})["GroupId"]
-    relation = {"ProductKey": fleet.product_key, "Type": "AMQP", "ConsumerGroupIds.1": group}
-    answer = client.call("CreateSubscribeRelation", {**relation, "DeviceDataFlag": "true"})
-    if not answer["Success"]:
-        raise BenchmarkError(f"the product could not be subscribed: {answer}")
-    credentials = json.loads((node.folder / "credentials.json").read_text())
-    key_id, secret = credentials["AccessKeyId"], credentials["AccessKeySecret"]
-    signature = hmac.new(secret.encode(), f"authId={key_id}&timestamp=1".encode(), hashlib.sha1).digest()
-    told = {
-        "host": "localhost",
-        "port": urlsplit(node.ready.endpoints["amqp"]).port,
-        "ca": str(node.folder / "tls" / "ca.pem"),
-        "user": f"bench|authMode=aksign,signMethod=hmacsha1,timestamp=1,authId={key_id},consumerGroupId={group}|",
-        "password": base64.b64encode(signature).decode(),
-        "quiet": True,
-    }
-    process = subprocess.Popen(
-        ["node", str(script), json.dumps(told)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        if process.stdout is None or not any('"receiver_open"' in line for line in process.stdout):
-            raise BenchmarkError("rhea did not connect")
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+        consumed = client.leave()
+    return _Result(spent / count * 1e6, per_second, consumed.p50_ms, consumed.p99_ms)
 
 
 async def _load(fleet: Fleet, node: Node, rate: float | None) -> tuple[float, int, float]:
@@ -208,15 +154,9 @@ async def _load(fleet: Fleet, node: Node, rate: float | None) -> tuple[float, in
         while posted < load.answered or settled < posted:
             posted = load.answered
             await asyncio.sleep(0.3)
-            settled = await asyncio.to_thread(_accepted, node)
+            settled = await asyncio.to_thread(accepted, node)
     spent, wall_s = cpu_seconds(node.pid) - cpu, time.perf_counter() - start
     load.close()
     if settled != posted:
         raise BenchmarkError(f"{posted} posts became {settled} messages")
     return spent, posted, posted / wall_s
-
-
-def _accepted(node: Node) -> int:
-    with urllib.request.urlopen(f"{node.ready.endpoints['api']}/metrics") as answer:
-        lines = answer.read().decode().splitlines()
-    return next(int(float(line.split()[1])) for line in lines if line.startswith("thingplane_amqp_accepted_total "))

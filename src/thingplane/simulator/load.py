@@ -162,8 +162,8 @@ class Load:
             for _ in range(window):
                 device.post(now)
 
-    async def run_paced(self, rate: float, duration: float) -> None:
-        """Post ``rate`` times a second on a fixed schedule, whether answers come or not."""
+    async def run_paced(self, rate: float, duration: float) -> int:
+        """Post ``rate`` times a second on a fixed schedule, whether answers come or not; returns how often."""
         start = time.perf_counter()
         posted = 0
         while (elapsed := time.perf_counter() - start) < duration:
@@ -171,6 +171,7 @@ class Load:
                 self.devices[posted % len(self.devices)].post(start + posted / rate)
                 posted += 1
             await asyncio.sleep(0.0005)
+        return posted
 
     @property
     def answered(self) -> int:

@@ -3,7 +3,8 @@
 //   decide: accept (default), release, reject, modify or nothing: what becomes of each message
 //   options: for rhea's open_receiver; credit: given by hand, then nothing more
 //   drain: ask for a drain after the credit; idle: idle_time_out in ms; frame: max_frame_size
-//   quiet: do not print messages, only how many there were, and at the end the milliseconds since generateTime
+//   quiet: do not print messages, only how many there were, and at the end the milliseconds since generateTime, or with
+//   clock "device" since the latest time in the message
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import rhea from "rhea";
@@ -20,6 +21,7 @@ const decisions = {
   modify: (delivery) => delivery.modified({ delivery_failed: true }),
   nothing: () => {},
 };
+const latest = (body) => Math.max(...Object.values(JSON.parse(body.toString()).items).map((item) => item.time));
 let count = 0;
 const delays = [];
 
@@ -39,7 +41,8 @@ container.on("message", (context) => {
   const body = message.body.content;
   decisions[told.decide || "accept"](delivery);
   if (told.quiet) {
-    delays.push(Date.now() - message.application_properties.generateTime);
+    const { generateTime } = message.application_properties;
+    delays.push(performance.timeOrigin + performance.now() - (told.clock === "device" ? latest(body) : generateTime));
     return;
   }
   say("message", {
