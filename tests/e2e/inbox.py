@@ -35,7 +35,8 @@ class Inbox:
         self._process = process
         self._events: list[str] = []
         self._changed = threading.Condition()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
 
     def until(self, topic: str, count: int = 1) -> list[Received]:
         """Return all messages on a topic as soon as there are so many."""
@@ -60,6 +61,7 @@ class Inbox:
     def kill(self) -> None:
         """Kill the client at once; what it has printed counts as received."""
         self._process.kill()
+        self._reading.join()
 
     def _on(self, topic: str) -> list[Received]:
         return [message for message in self.received if message.topic == topic]
@@ -97,9 +99,9 @@ def inbox(node: NodeProcess, clients: NodeClients, group_id: str, **told: object
     }
     command = clients.command("consumer.js", {**place, **told})
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        opened = Inbox(process)
         try:
-            opened = Inbox(process)
             opened.expect("receiver_open")
             yield opened
         finally:
-            process.kill()
+            opened.kill()
