@@ -35,6 +35,8 @@ def test_columns_of_a_sample(capsys: pytest.CaptureFixture[str]) -> None:
     status, found = document(capsys, *given, "--payload", '{"t":2}', "--topic", "/a1pk/dev7/user/update")
     assert (status, found) == (0, {"matches": True, "result": {"dn": "dev7", "t": 2, "room": "101"}})
     assert document(capsys, *given, "--payload", '{"t":1}') == (0, {"matches": False})
+    given = ("--select", "user_property('site') as site", "--user-property", "site=north", "--payload", "{}")
+    assert document(capsys, *given)[1]["result"] == {"site": "north"}
 
 
 def test_the_device_of_a_status_topic(capsys: pytest.CaptureFixture[str]) -> None:

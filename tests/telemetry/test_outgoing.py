@@ -80,6 +80,13 @@ async def test_a_report_leaves_with_its_values_and_times(world: World) -> None:
     assert (message.instance_id, message.product_id, message.device_id) == (1, world.product.id, world.device.id)
 
 
+async def test_a_report_leaves_with_what_the_device_said_with_mqtt_5(world: World) -> None:
+    member = await subscribe(world)
+    await world.uplink("thing/event/property/post", b'{"params":{"Temp":1}}', properties={"user": [("a", "1")]})
+    [message] = await heard(world, member)
+    assert message.properties == {"user": [["a", "1"]]}
+
+
 async def test_an_uplink_knows_the_id_under_which_it_left(world: World) -> None:
     member = await subscribe(world)
     uplink = await world.uplink("thing/event/property/post", b'{"id":5,"params":{"Temp":1}}')

@@ -237,13 +237,13 @@ class World:
         self.devices.disconnected(device)
         self.downlink.connected.discard(device.id)
 
-    async def uplink(self, suffix: str, payload: bytes, device: Device | None = None) -> Uplink:
+    async def uplink(self, suffix: str, payload: bytes, device: Device | None = None, **said: Any) -> Uplink:
         """Publish as a device and let the gateway's loop turn end."""
         device = device or self.device
         route = self.table.find(suffix)
         assert route is not None
         topic = f"/sys/{device.product_key}/{device.name}/{suffix}"
-        uplink = Uplink(device, topic, route.capture, payload, self.clock.now_ms(), reply_tail=route.reply_tail)
+        uplink = Uplink(device, topic, route.capture, payload, self.clock.now_ms(), reply_tail=route.reply_tail, **said)
         if not route.is_request or read_request(uplink, route.method):
             waits = route.handler(uplink)
             if waits is not None:

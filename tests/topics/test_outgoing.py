@@ -34,7 +34,7 @@ async def test_a_custom_message_leaves_as_it_came(tmp_path: Path, clock: FakeClo
         forwarder.add_router(AllTo([member]))
         # The product may have to be read first.
         products._by_key.clear()
-        uplink = Uplink(device, topic, "", b"\x00\xff", 0, qos=1)
+        uplink = Uplink(device, topic, "", b"\x00\xff", 0, qos=1, properties={"correlation_data": b"\xff"})
         pending = custom.on_custom_message(uplink)
         assert pending is not None
         await asyncio.ensure_future(pending)
@@ -43,4 +43,6 @@ async def test_a_custom_message_leaves_as_it_came(tmp_path: Path, clock: FakeClo
         one, two = await forwarder.read(member, -1, 9)
     assert (one.kind, one.topic, one.body, one.qos, one.device_name) == (Kind.CUSTOM, topic, b"\x00\xff", 1, "lamp1")
     assert uplink.message_id == one.message_id
+    assert one.properties == {"correlation_data": b"\xff"}
+    assert two.properties is None
     assert two.body == b"two"

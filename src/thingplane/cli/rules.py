@@ -26,15 +26,19 @@ def try_rule(
     ] = "/a1product/device1/user/update",
     binary: Annotated[bool, Parameter(help="the rule is for binary data", negative="")] = False,
     tag: Annotated[tuple[str, ...], Parameter(help="KEY=VALUE, a tag of the device; may be repeated")] = (),
+    user_property: Annotated[
+        tuple[str, ...], Parameter(help="KEY=VALUE, an MQTT 5 user property of the message; may be repeated")
+    ] = (),
 ) -> int:
     """Run a rule's SQL on a message, and show the columns of the result or the place where it fails.
 
     Exit status 0: there is a result, or the condition does not hold; 1: the SQL fails.
     """
-    tags = dict(_tag(text) for text in tag)
+    tags = dict(_pair("--tag", text) for text in tag)
+    said = [_pair("--user-property", text) for text in user_property]
     clauses = {"Select": select, "Where": where}
     trial = try_sql(
-        select, where, "BINARY" if binary else "JSON", _payload(payload), topic, SystemClock().now_ms(), tags
+        select, where, "BINARY" if binary else "JSON", _payload(payload), topic, SystemClock().now_ms(), tags, said
     )
     if trial.failing is not None:
         _show_failing(trial.failing, clauses)
@@ -43,10 +47,10 @@ def try_rule(
     return 0
 
 
-def _tag(text: str) -> tuple[str, str]:
+def _pair(option: str, text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise CommandError(f"--tag: {text!r} is not KEY=VALUE")
+        raise CommandError(f"{option}: {text!r} is not KEY=VALUE")
     return key, value
 
 

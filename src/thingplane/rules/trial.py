@@ -1,6 +1,6 @@
 """Trying SQL on a message made up for it: what a rule would make of it, or where it fails."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -23,6 +23,8 @@ class SampleMessage(msgspec.Struct, frozen=True):
     product_key: str
     device_name: str
     message_id: int
+    properties: dict[str, object] | None = None
+    """As ``Forwarded`` has them."""
 
 
 class Failing(msgspec.Struct, frozen=True):
@@ -54,6 +56,7 @@ def try_sql(  # noqa: PLR0917 - the parts of a rule and of a message
     topic: str,
     now_ms: int,
     tags: Mapping[str, str] = _NO_TAGS,
+    user_properties: Sequence[tuple[str, str]] = (),
 ) -> Trial:
     """Run SQL on a message.
 
@@ -65,10 +68,11 @@ def try_sql(  # noqa: PLR0917 - the parts of a rule and of a message
         topic: the forwarded topic; it names product and device.
         now_ms: epoch milliseconds.
         tags: of the device.
+        user_properties: of the device's publish (MQTT 5).
     """
     levels = topic.removeprefix(STATUS_PREFIX).strip("/").split("/")
     device_name = levels[1] if len(levels) > 1 else ""
-    message = SampleMessage(body, topic, levels[0], device_name, message_id())
+    message = SampleMessage(body, topic, levels[0], device_name, message_id(), {"user": user_properties})
     try:
         result = compile_sql(select, where, data_type).run(Row(message, now_ms, "", tags))
     except (SqlError, EvaluationError) as error:

@@ -10,6 +10,7 @@ from tests.common.node import NodeProcess
 from tests.e2e.operations.calls import identity, ok, refusal, register
 from tests.e2e.raw import connected
 from thingplane.mqtt.packets import Puback, Publish
+from thingplane.mqtt.properties import Properties
 
 
 def categories(cloud: Client, product_key: str) -> dict[str, Any]:
@@ -69,3 +70,23 @@ async def test_what_one_device_publishes_reaches_the_other_until_the_route_is_de
         assert await b.messages(0) == []
     forwards = ok(cloud.query_topic_route_table(models.QueryTopicRouteTableRequest(topic=source)))
     assert forwards.dst_topics.topic == []
+
+
+async def test_what_a_publisher_says_with_mqtt_5_goes_along_routes(
+    node: NodeProcess, cloud: Client, product_key: str
+) -> None:
+    sender, receiver = (register(cloud, product_key, name) for name in ("with-mqtt5", "for-mqtt5"))
+    source, destination = f"/{product_key}/with-mqtt5/user/update", f"/{product_key}/for-mqtt5/user/get"
+    create = models.CreateTopicRouteTableRequest(src_topic=source, dst_topic=[destination])
+    said = Properties(response_topic="answers", correlation_data=b"\xff", user_properties=[("site", "north")])
+    address = node.address("mqtt")
+    async with (
+        connected(address, identity(sender), version=5) as (a, _),
+        connected(address, identity(receiver), version=5) as (b, _),
+    ):
+        assert await b.subscribe(destination) == [1]
+        assert ok(await asyncio.to_thread(cloud.create_topic_route_table, create)).is_all_succeed is True
+        for qos in (0, 1):
+            a.send(Publish(source, b"x", qos=qos, packet_id=qos, properties=said))
+            (message,) = await b.messages(1)
+            assert (message.topic, message.qos, message.properties) == (destination, qos, said)

@@ -118,6 +118,18 @@ async def test_tags_are_read_once_and_again_when_they_change(world: World) -> No
     ]
 
 
+async def test_sql_sees_user_properties_of_messages_also_when_they_come_from_the_log(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "WINDOW", 1)
+    rule_id = await world.running(Select="user_property('site') as site")
+    for site in ("north", "south"):
+        world.say({}, properties={"user": [("site", site)], "correlation_data": b"\xff"})
+    world.say({})
+    await world.idle(rule_id)
+    assert bodies(await world.received(3)) == [{"site": "north"}, {"site": "south"}, {}]
+
+
 async def test_starting_stopping_and_starting_again_loses_and_repeats_nothing(world: World) -> None:
     world.say({"n": -1})
     await world.forwarder.durable()

@@ -18,6 +18,7 @@ class Sample(msgspec.Struct, frozen=True):
     product_key: str = "a1pk"
     device_name: str = "dev1"
     message_id: int = 1_234_567_890_123_456_789
+    properties: dict[str, object] | None = None
 
 
 def row(body: object = None, **options: Any) -> Row:

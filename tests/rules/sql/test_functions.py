@@ -71,6 +71,8 @@ HELLO = b'{"a":"hello"}'
         ("attribute('room')", "101"),
         ("tag('room')", "101"),
         ("attribute('floor')", None),
+        ("user_property('site')", "north"),
+        ("user_property('floor')", None),
         ("upper(missing)", None),
         ("concat('a', missing)", None),
         ("crypto('a', 'MD2')", "32ec01ec4a6dac72c0ab96fb34c0b5d1"),
@@ -82,7 +84,8 @@ HELLO = b'{"a":"hello"}'
     ],
 )
 def test_function(expression: str, expected: Any) -> None:
-    found = value(expression, HELLO, tags={"room": "101"})
+    properties = {"content_type": "text", "user": [["site", "north"], ["site", "south"]]}
+    found = value(expression, HELLO, tags={"room": "101"}, properties=properties)
     assert found == (pytest.approx(expected, abs=0) if isinstance(expected, float) else expected)
     assert type(found) is not float or type(expected) is not int or found == expected
 
@@ -98,6 +101,11 @@ def test_function(expression: str, expected: Any) -> None:
 )
 def test_md2_as_its_rfc_has_it(text: str, digest: str) -> None:
     assert value(f"crypto('{text}', 'MD2')") == digest
+
+
+@pytest.mark.parametrize("properties", [None, {"content_type": "text"}])
+def test_a_message_without_user_properties(properties: dict[str, object] | None) -> None:
+    assert value("user_property('site')", HELLO, properties=properties) is None
 
 
 def test_what_is_different_every_time() -> None:

@@ -66,6 +66,13 @@ def _topic(row: Row, level: Value = None) -> str | None:
     return levels[int(index)] if index < len(levels) else None
 
 
+def _user_property(row: Row, key: Value) -> str | None:
+    """Return the first user property with this name; MQTT 5 allows for several."""
+    pairs: Any = (row.message.properties or {}).get("user", ())
+    name = text(key)
+    return next((value for known, value in pairs if known == name), None)
+
+
 def _timestamp(zone: tzinfo) -> Any:
     def timestamp(row: Row, pattern: Value = None) -> int | str:
         if pattern is None:
@@ -93,4 +100,5 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "to_base64": Function(lambda row: base64.b64encode(row.message.body).decode(), 0, 0, of_row=True, of_payload=True),
     "to_hex": Function(lambda row: row.message.body.hex(), 0, 0, of_row=True, of_payload=True),
     "topic": Function(_topic, 0, 1, of_row=True),
+    "user_property": Function(_user_property, of_row=True),
 }
