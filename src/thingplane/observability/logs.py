@@ -8,6 +8,8 @@ from typing import Any, cast
 import msgspec
 import structlog
 
+from thingplane.observability.flood import FloodGuard
+
 
 def configure_logs(level: str, form: str) -> None:
     """Send structlog's lines, and those of libraries from WARNING on, to stderr.
@@ -30,6 +32,7 @@ def configure_logs(level: str, form: str) -> None:
     )
     structlog.configure(
         processors=[
+            FloodGuard(),
             *shared,
             structlog.processors.StackInfoRenderer(),
             *(() if console else (structlog.processors.format_exc_info,)),
