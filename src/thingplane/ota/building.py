@@ -12,6 +12,7 @@ from thingplane.devices.service import DeviceService
 from thingplane.ota import task as tasks
 from thingplane.ota.job import Job
 from thingplane.ota.ledger import Ledger, Written
+from thingplane.ota.outbox import Outbox
 from thingplane.ota.policies import in_conflict, yields
 from thingplane.ota.rows import TASK_COLUMNS, Batch, Batches, to_job, to_task
 from thingplane.ota.selection import AT_ONCE, Candidate, next_candidates, next_named
@@ -27,8 +28,14 @@ FILE: Final = "blob:"
 class Builder:
     """Makes the tasks of batches."""
 
-    def __init__(
-        self, database: Database, clock: Clock, devices: DeviceService, batches: Batches, uploads: UploadService
+    def __init__(  # noqa: PLR0917 - each is of a type of its own
+        self,
+        database: Database,
+        clock: Clock,
+        devices: DeviceService,
+        batches: Batches,
+        uploads: UploadService,
+        outbox: Outbox,
     ) -> None:
         """Wire.
 
@@ -38,7 +45,9 @@ class Builder:
             devices: keeps devices from being deleted meanwhile.
             batches: the jobs.
             uploads: the service of uploaded lists.
+            outbox: what subscribers have to be told.
         """
+        self._outbox = outbox
         self._database = database
         self._clock = clock
         self._devices = devices
@@ -61,8 +70,13 @@ class Builder:
             return await self._uploads.names(targets.removeprefix(FILE))
         return msgspec.json.decode(targets, type=list[str])
 
-    async def step(self, job_id: int, names: Sequence[str] | None) -> tuple[Written, bool]:
-        """Make the next tasks of a job in one transaction; return what was written, and whether there is more."""
+    async def step(self, job_id: int, names: Sequence[str] | None) -> bool:
+        """Make the next tasks of a job in one transaction; return whether there is more."""
+        written, more = await self._step(job_id, names)
+        self._outbox.send(written)
+        return more
+
+    async def _step(self, job_id: int, names: Sequence[str] | None) -> tuple[Written, bool]:
         ledger = Ledger(self._clock.now_ms())
         async with self._database.write() as connection:
             # Whoever cancels the job has to wait for this part, or this part finds the job cancelled.
@@ -74,7 +88,7 @@ class Builder:
             job = to_job(row)
             if not job.building or not job.is_running:
                 await self._advance(connection, job, None, job.remaining, ledger)
-                return await ledger.write(connection), False
+                return await ledger.write(connection, self._outbox.note), False
             most = AT_ONCE if job.remaining is None else min(AT_ONCE, job.remaining)
             if names is None:
                 found, after = await next_candidates(connection, batch, job.cursor, most)
@@ -85,7 +99,7 @@ class Builder:
             if remaining == 0:
                 after = None
             await self._advance(connection, job, after, remaining, ledger)
-            written = await ledger.write(connection)
+            written = await ledger.write(connection, self._outbox.note)
         return written, after is not None
 
     async def _make(self, connection: AsyncConnection, batch: Batch, found: Sequence[Candidate], ledger: Ledger) -> int:

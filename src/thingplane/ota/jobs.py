@@ -13,7 +13,8 @@ from thingplane.devices.service import Device, devices
 from thingplane.ota import errors
 from thingplane.ota.building import FILE
 from thingplane.ota.job import RUNNING, Job, Kind, Selection, Strategy
-from thingplane.ota.ledger import COUNTS
+from thingplane.ota.ledger import COUNTS, Written
+from thingplane.ota.outbox import Outbox
 from thingplane.ota.package import Package, Verification
 from thingplane.ota.packages import PackageService, check_unverified
 from thingplane.ota.rows import MAX_OFFSET, Batch, to_job
@@ -44,7 +45,9 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 class JobService:
     """The batches of all instances."""
 
-    def __init__(self, database: Database, clock: Clock, packages: PackageService, uploads: UploadService) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, packages: PackageService, uploads: UploadService, outbox: Outbox
+    ) -> None:
         """Wire.
 
         Args:
@@ -52,7 +55,9 @@ class JobService:
             clock: tells the time.
             packages: the service of their packages.
             uploads: the service of uploaded lists.
+            outbox: what subscribers have to be told.
         """
+        self._outbox = outbox
         self._database = database
         self._clock = clock
         self._packages = packages
@@ -96,6 +101,7 @@ class JobService:
             "ended_at": None,
         }
         job = Job(id=0, strategy=strategy, **values)
+        written = Written()
         try:
             async with self._database.write() as connection:
                 await self._check_package(connection, package, new)
@@ -112,10 +118,13 @@ class JobService:
                 job_id = (await connection.execute(created)).scalar_one()
                 zeros = {state.name.lower(): 0 for state in State}
                 await connection.execute(insert(ota_job_counts).values(job_id=job_id, **zeros))
+                job = Job(id=job_id, strategy=strategy, **values)
+                await self._outbox.note_job(connection, written, job, package)
         except IntegrityError:
             # The product was deleted meanwhile.
             raise errors.FIRMWARE_NOT_FOUND() from None
-        return Job(id=job_id, strategy=strategy, **values)
+        self._outbox.send(written)
+        return job
 
     async def _check_package(self, connection: AsyncConnection, package: Package, new: NewJob) -> None:
         if new.kind == "VERIFY":
@@ -212,8 +221,8 @@ class JobService:
 
     # Ending.
 
-    async def cancel_strategy(self, job: Job) -> Job:
-        """Let a dynamic batch make no more tasks; those that it has made go on. Return it as it is now.
+    async def cancel_strategy(self, job: Job) -> None:
+        """Let a dynamic batch make no more tasks; those that it has made go on.
 
         Raises:
             BusinessError: iot.firmware.NotDynamicJob, iot.firmware.JobAlreadyCanceled.
@@ -225,9 +234,11 @@ class JobService:
         change = change.values(status="CANCELED", building=False, modified_at=now, ended_at=now)
         async with self._database.write() as connection:
             row = (await connection.execute(change.returning(*ota_jobs.c))).first()
-        if row is None:
-            raise errors.JOB_ALREADY_CANCELED()
-        return to_job(row)
+            if row is None:
+                raise errors.JOB_ALREADY_CANCELED()
+            written = Written(jobs=[to_job(row)])
+            await self._outbox.note(connection, written)
+        self._outbox.send(written)
 
     async def stop_building(self, job: Job) -> None:
         """Make no more tasks of a static batch."""

@@ -1,14 +1,15 @@
 """Writing tasks: their rows, the counts of their batches, and what follows for batch and package, all at once."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from sqlalchemy import and_, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.ota.job import RUNNING, Job
+from thingplane.ota.notices import Notice
 from thingplane.ota.package import Verification
 from thingplane.ota.rows import to_job
 from thingplane.ota.tables import ota_job_counts, ota_jobs, ota_packages, ota_tasks
@@ -28,12 +29,18 @@ _SAVE: Final = (
 
 
 class Written(msgspec.Struct):
-    """What a transaction has done, for whoever has to be told after its commit."""
+    """What a transaction has done."""
 
     ended: list[Task] = []
     """Tasks that succeeded, failed or were cancelled."""
     jobs: list[Job] = []
     """Jobs whose status is another one."""
+    notices: list[Notice] = []
+    """What subscribers have to be told after its commit."""
+
+
+Note: TypeAlias = Callable[[AsyncConnection, Written], Awaitable[None]]
+"""Writes down inside the transaction what subscribers have to be told (``Outbox.note``)."""
 
 
 class Ledger:
@@ -80,8 +87,8 @@ class Ledger:
         """Have it looked at whether a job is over, though none of its tasks has changed."""
         self._touched.add(job_id)
 
-    async def write(self, connection: AsyncConnection) -> Written:
-        """Write everything inside the transaction."""
+    async def write(self, connection: AsyncConnection, note: Note) -> Written:
+        """Write everything inside the transaction, what is to be told of it included."""
         # New tasks come last: those that yield to them must be over.
         if self._changed:
             await connection.execute(_SAVE, [_parameters(task) for _, task in sorted(self._changed.items())])
@@ -90,7 +97,9 @@ class Ledger:
         await self.count(connection)
         ended = list(self._ended.values())
         jobs = await self._settle(connection, ended)
-        return Written(ended, jobs)
+        written = Written(ended, jobs)
+        await note(connection, written)
+        return written
 
     async def count(self, connection: AsyncConnection) -> None:
         """Change the counts only."""

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from thingplane.bus import Bus, Downlink
 from thingplane.clock import Clock
@@ -17,15 +15,15 @@ from thingplane.ota.building import Builder
 from thingplane.ota.descriptions import Descriptions
 from thingplane.ota.job import Job
 from thingplane.ota.jobs import JobService, NewJob
-from thingplane.ota.ledger import Ledger, Written
+from thingplane.ota.ledger import Ledger
 from thingplane.ota.modules import ModuleService
-from thingplane.ota.notices import Notices
+from thingplane.ota.outbox import Outbox
 from thingplane.ota.package import URL_LIFETIME_S, Package, PackageFile
 from thingplane.ota.packages import MAX_PACKAGES, PackageService
 from thingplane.ota.policies import Policies
 from thingplane.ota.pushing import Pusher
 from thingplane.ota.queue import BuildQueue
-from thingplane.ota.reports import Report, Reports, Taken, unfinished_of
+from thingplane.ota.reports import Report, Reports, unfinished_of
 from thingplane.ota.rows import Batch, Batches, packages_of
 from thingplane.ota.scheduler import Scheduler
 from thingplane.ota.streams import Streams
@@ -36,8 +34,6 @@ from thingplane.ota.uploads import UploadService
 from thingplane.products.service import Product, ProductService
 from thingplane.storage.blobs import BlobStore
 from thingplane.storage.database import Database
-
-_log = structlog.get_logger(__name__)
 
 
 class OtaService:
@@ -81,25 +77,28 @@ class OtaService:
         self.modules = ModuleService(database, clock, products)
         self.uploads = UploadService(database, clock, blobs)
         self.packages = PackageService(database, clock, products, self.modules, self.uploads, max_packages=max_packages)
-        self.jobs = JobService(database, clock, self.packages, self.uploads)
-        self.tasks = TaskService(database, clock, self._batches)
+        self.outbox = Outbox(database, clock, forwarder, products, self._batches)
+        self.jobs = JobService(database, clock, self.packages, self.uploads, self.outbox)
+        self.tasks = TaskService(database, clock, self._batches, self.outbox)
         self._descriptions = Descriptions(downloads)
         self.streams = Streams(database, blobs, clock, self._batches)
         self._policies = Policies(database, self._batches)
-        self._reports = Reports(database, clock, devices, self._batches, self._policies, self._taken)
-        self._notices = Notices(forwarder, clock, devices, products)
-        pusher = Pusher(database, clock, downlink, self._batches, self._descriptions)
-        self.scheduler = Scheduler(database, clock, bus, pusher, self.tasks, self._policies, self.uploads, self._tell)
-        self._builder = BuildQueue(Builder(database, clock, devices, self._batches, self.uploads), self._tell)
+        pusher = Pusher(database, clock, downlink, self._batches, self._descriptions, self.outbox)
+        self.scheduler = Scheduler(database, clock, bus, pusher, self.tasks, self._policies, self.uploads, self.outbox)
+        self._reports = Reports(
+            database, clock, devices, self._batches, self._policies, self.outbox, self.scheduler.reported
+        )
+        self._builder = BuildQueue(Builder(database, clock, devices, self._batches, self.uploads, self.outbox))
         devices.on_delete.append(leave)
 
     async def start(self, *, ticking: bool = True) -> None:
-        """Go on with what an earlier process has left.
+        """Go on with what an earlier process has left; subscribers have to be known by now.
 
         Args:
             ticking: False when the caller calls ``scheduler.tick`` itself.
         """
         await self.uploads.start()
+        await self.outbox.replay()
         await self._policies.load()
         await self._builder.start()
         if ticking:
@@ -109,6 +108,7 @@ class OtaService:
         """Stop; what is left is done after the next start."""
         await self.scheduler.close()
         await self._builder.close()
+        await self.outbox.close()
 
     # What back ends do.
 
@@ -121,7 +121,6 @@ class OtaService:
         job = await self.jobs.create(product, package, new)
         if job.kind == "DYNAMIC":
             await self._policies.load()
-        await self._tell(Written(jobs=[job]))
         if job.building:
             await self._builder.begin(job.id)
         return job
@@ -141,9 +140,8 @@ class OtaService:
         Raises:
             BusinessError: see ``JobService.cancel_strategy``.
         """
-        canceled = await self.jobs.cancel_strategy(job)
+        await self.jobs.cancel_strategy(job)
         await self._policies.load()
-        await self._tell(Written(jobs=[canceled]))
 
     async def cancel_tasks(self, job: Job, states: Sequence[State], *, planned: bool) -> None:
         """Cancel the tasks of a batch that are in these states.
@@ -166,7 +164,7 @@ class OtaService:
         if State.QUEUED in chosen and job.kind != "DYNAMIC":
             # Those that are not made yet would be queued.
             await self.jobs.stop_building(job)
-        await self._tell(await self.tasks.cancel_of_job(job, sorted(chosen)))
+        await self.tasks.cancel_of_job(job, sorted(chosen))
 
     async def cancel_of_devices(self, package: Package, device_ids: Sequence[int], job: Job | None) -> None:
         """Cancel pending tasks of devices.
@@ -174,7 +172,7 @@ class OtaService:
         Raises:
             BusinessError: see ``TaskService.cancel_of_devices``.
         """
-        await self._tell(await self.tasks.cancel_of_devices(package, device_ids, job))
+        await self.tasks.cancel_of_devices(package, device_ids, job)
 
     async def confirm(self, instance_id: int, uids: Sequence[str]) -> None:
         """Let tasks begin that wait for it.
@@ -190,10 +188,7 @@ class OtaService:
         Raises:
             BusinessError: see ``TaskService.begin_again``.
         """
-        begun, now = await self.tasks.begin_again(job, uids)
-        self.scheduler.want(begun)
-        if now.status != job.status:
-            await self._tell(Written(jobs=[now]))
+        self.scheduler.want(await self.tasks.begin_again(job, uids))
 
     async def package_of(self, job: Job) -> Package:
         """Return the package of a batch, as it is now.
@@ -242,32 +237,9 @@ class OtaService:
                     before = task.state
                     if tasks.push(task, ledger.now):
                         ledger.changed(task, before)
-            await ledger.write(connection)
+            await ledger.write(connection, self.outbox.note)
         return found
 
     def describe(self, batch: Batch) -> bytes:
         """Return the JSON text of a batch's package object, as devices get it."""
         return self._descriptions.data(batch, self._clock.now_ms())
-
-    # Afterwards.
-
-    async def _taken(self, taken: Taken) -> None:
-        await self._tell(taken.written)
-        try:
-            await self._notices.versions(taken.changes)
-        except SQLAlchemyError as error:
-            _log.warning("subscribers are not told of versions", error=str(error))
-        self.scheduler.reported(taken.due)
-
-    async def _tell(self, written: Written) -> None:
-        """Tell subscribers; what was written stands, whatever becomes of that."""
-        ids = {task.job_id for task in written.ended} | {job.id for job in written.jobs}
-        if not ids:
-            return
-        try:
-            async with self._database.read() as connection:
-                batches = await self._batches.get(connection, ids)
-            await self._notices.ended(written.ended, batches)
-            await self._notices.jobs(written.jobs, batches)
-        except SQLAlchemyError as error:
-            _log.warning("subscribers are not told of updates", error=str(error))

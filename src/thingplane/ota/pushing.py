@@ -12,7 +12,8 @@ from thingplane.clock import Clock
 from thingplane.devices.service import devices
 from thingplane.ota import task as tasks
 from thingplane.ota.descriptions import Descriptions
-from thingplane.ota.ledger import Ledger, Written
+from thingplane.ota.ledger import Ledger
+from thingplane.ota.outbox import Outbox
 from thingplane.ota.rows import TASK_COLUMNS, Batch, Batches, to_task
 from thingplane.ota.tables import ota_module_versions, ota_tasks
 from thingplane.ota.task import State, Task
@@ -68,8 +69,14 @@ class _Queue:
 class Pusher:
     """Pushes for the node that holds the lease. What it has in memory is found again by whoever takes over."""
 
-    def __init__(
-        self, database: Database, clock: Clock, downlink: Downlink, batches: Batches, descriptions: Descriptions
+    def __init__(  # noqa: PLR0917 - each is of a type of its own
+        self,
+        database: Database,
+        clock: Clock,
+        downlink: Downlink,
+        batches: Batches,
+        descriptions: Descriptions,
+        outbox: Outbox,
     ) -> None:
         """Wire.
 
@@ -79,7 +86,9 @@ class Pusher:
             downlink: the way to devices.
             batches: the jobs.
             descriptions: what devices are told.
+            outbox: what subscribers have to be told.
         """
+        self._outbox = outbox
         self._database = database
         self._clock = clock
         self._downlink = downlink
@@ -96,23 +105,20 @@ class Pusher:
         """Forget everything: another node pushes now."""
         self._queues.clear()
 
-    async def tick(self, job_ids: Sequence[int]) -> list[Written]:
+    async def tick(self, job_ids: Sequence[int]) -> None:
         """Push what may be pushed now.
 
         Args:
             job_ids: batches that have unfinished tasks, and whose time has come.
-
-        Returns:
-            What was written, for whoever has to be told.
         """
         if not job_ids:
             self._queues.clear()
-            return []
+            return
         async with self._database.read() as connection:
             batches = await self._batches.get(connection, job_ids)
         for gone in self._queues.keys() - batches.keys():
             del self._queues[gone]
-        now, written = self._clock.monotonic(), []
+        now = self._clock.monotonic()
         for job_id, batch in batches.items():
             strategy = batch.job.strategy
             queue = self._queues.setdefault(job_id, _Queue(now))
@@ -122,11 +128,9 @@ class Pusher:
                 continue
             allowed = queue.allowed(now)
             while allowed > 0 and (some := await self._next(batch, queue, min(allowed, AT_ONCE))):
-                pushed, outcome = await self._push(batch, some)
+                pushed = await self._push(batch, some)
                 queue.spend(pushed)
                 allowed -= pushed
-                written.append(outcome)
-        return written
 
     async def _next(self, batch: Batch, queue: _Queue, most: int) -> list[int]:
         """Return the next tasks whose devices should be told."""
@@ -152,8 +156,8 @@ class Pusher:
                         break
         return some
 
-    async def _push(self, batch: Batch, task_ids: Sequence[int]) -> tuple[int, Written]:
-        """Tell devices; return how many were told, and what was written."""
+    async def _push(self, batch: Batch, task_ids: Sequence[int]) -> int:
+        """Tell devices; return how many were told."""
         async with self._database.read() as connection:
             addressees = await self._addressees(connection, batch, task_ids)
         told: list[Task] = []
@@ -168,7 +172,8 @@ class Pusher:
                 message = DownlinkMessage(device_id=addressee.task.device_id, topic=topic, payload=payload)
                 if await self._downlink.send(message):
                     told.append(addressee.task)
-        return len(told), await self._note(batch, told, unfit)
+        await self._note(batch, told, unfit)
+        return len(told)
 
     async def _addressees(self, connection: AsyncConnection, batch: Batch, task_ids: Sequence[int]) -> list[Addressee]:
         runs = and_(
@@ -184,11 +189,11 @@ class Pusher:
         by_id = {row.id: Addressee(to_task(row), row.product_key, row.name, row.version) for row in rows}
         return [by_id[task_id] for task_id in task_ids if task_id in by_id]
 
-    async def _note(self, batch: Batch, told: Sequence[Task], unfit: Sequence[Task]) -> Written:
+    async def _note(self, batch: Batch, told: Sequence[Task], unfit: Sequence[Task]) -> None:
         """Write down who was told. It comes after the telling: who was told twice has lost nothing."""
         queued = sorted(task.id for task in told if task.state is State.QUEUED)
         if not queued and not unfit:
-            return Written()
+            return
         ledger = Ledger(self._clock.now_ms())
         async with self._database.write() as connection:
             if queued:
@@ -204,7 +209,8 @@ class Pusher:
                     before = task.state
                     if before < State.IN_PROGRESS and tasks.fail(task, tasks.SOURCE_MISMATCH, ledger.now):
                         ledger.changed(task, before)
-            return await ledger.write(connection)
+            written = await ledger.write(connection, self._outbox.note)
+        self._outbox.send(written)
 
 
 def _fits(batch: Batch, addressee: Addressee) -> bool:

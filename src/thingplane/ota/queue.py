@@ -1,7 +1,6 @@
 """The batches whose tasks are being made, one after the other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -9,7 +8,6 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from thingplane.ota.building import Builder
-from thingplane.ota.ledger import Written
 
 RETRY_DELAY_S: Final = 1.0
 
@@ -19,15 +17,13 @@ _log = structlog.get_logger(__name__)
 class BuildQueue:
     """Makes the tasks of batches in the background. Batches are in the database: a restart loses nothing."""
 
-    def __init__(self, builder: Builder, tell: Callable[[Written], Awaitable[None]]) -> None:
+    def __init__(self, builder: Builder) -> None:
         """Start empty; nothing is built before ``start``.
 
         Args:
             builder: does the work, a part at a time.
-            tell: told of what was written.
         """
         self._builder = builder
-        self._tell = tell
         self._jobs: asyncio.Queue[int | None] = asyncio.Queue()
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -47,7 +43,7 @@ class BuildQueue:
         Small batches are complete when this returns, so that whoever made one finds its tasks.
         """
         try:
-            more = await self._step(job_id, await self._names(job_id))
+            more = await self._builder.step(job_id, await self._builder.names_of(job_id))
         except (SQLAlchemyError, OSError) as error:
             # The batch is there already.
             _log.warning("the tasks of a batch could not be made, trying again", job=job_id, error=str(error))
@@ -75,10 +71,10 @@ class BuildQueue:
     async def _build(self, job_id: int) -> None:
         while not self._closing.is_set():
             try:
-                names = await self._names(job_id)
+                names = await self._builder.names_of(job_id)
                 more = True
                 while more and not self._closing.is_set():
-                    more = await self._step(job_id, names)
+                    more = await self._builder.step(job_id, names)
             except Exception:  # noqa: BLE001 - logged, and tried again
                 # The batch is in the database, which may be away for a while.
                 _log.exception("the tasks of a batch could not be made, trying again", job=job_id)
@@ -86,11 +82,3 @@ class BuildQueue:
                     await asyncio.wait_for(self._closing.wait(), RETRY_DELAY_S)
             else:
                 return
-
-    async def _step(self, job_id: int, names: list[str] | None) -> bool:
-        written, more = await self._builder.step(job_id, names)
-        await self._tell(written)
-        return more
-
-    async def _names(self, job_id: int) -> list[str] | None:
-        return await self._builder.names_of(job_id)

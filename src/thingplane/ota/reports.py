@@ -1,7 +1,7 @@
 """What devices report about updates: versions and progress, many of them in one transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from thingplane.clock import Clock
 from thingplane.devices.service import DeviceService
 from thingplane.ota import task as tasks
-from thingplane.ota.ledger import Ledger, Written
+from thingplane.ota.ledger import Ledger
+from thingplane.ota.outbox import Outbox
 from thingplane.ota.policies import Policies
 from thingplane.ota.rows import TASK_COLUMNS, Batches, to_task
 from thingplane.ota.tables import ota_module_versions, ota_tasks
@@ -49,15 +50,6 @@ class VersionChange(msgspec.Struct, frozen=True):
     before: str | None
 
 
-class Taken(msgspec.Struct):
-    """What became of the reports of one transaction."""
-
-    written: Written
-    changes: list[VersionChange] = []
-    due: list[Task] = []
-    """Unfinished tasks of devices that have reported a version."""
-
-
 class Reports:
     """Takes reports. Whoever awaits ``take`` knows that its report is durable, with everything that follows from it."""
 
@@ -68,7 +60,8 @@ class Reports:
         devices: DeviceService,
         batches: Batches,
         policies: Policies,
-        on_taken: Callable[[Taken], Awaitable[None]],
+        outbox: Outbox,
+        on_due: Callable[[Sequence[Task]], None],
     ) -> None:
         """Wire.
 
@@ -78,14 +71,16 @@ class Reports:
             devices: keeps devices from being deleted meanwhile.
             batches: the jobs.
             policies: the dynamic jobs, which a new version may concern.
-            on_taken: told after every commit; must not raise.
+            outbox: what subscribers have to be told.
+            on_due: told after every commit of the unfinished tasks of devices that have reported a version.
         """
         self._database = database
         self._clock = clock
         self._devices = devices
         self._batches = batches
         self._policies = policies
-        self._on_taken = on_taken
+        self._outbox = outbox
+        self._on_due = on_due
         self._waiting: list[tuple[Report, asyncio.Future[None]]] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -103,28 +98,26 @@ class Reports:
             while self._waiting:
                 some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
                 try:
-                    taken = await self._processed([report for report, _ in some])
+                    await self._processed([report for report, _ in some])
                 except Exception as error:  # noqa: BLE001 - whoever waits gets it
                     for _, future in some:
                         if not future.done():
                             future.set_exception(error)
                     continue
-                # Messages about it join the commit that the acknowledgements of these reports wait for.
-                await self._on_taken(taken)
                 for _, future in some:
                     if not future.done():
                         future.set_result(None)
         finally:
             self._worker = None
 
-    async def _processed(self, reports: Sequence[Report]) -> Taken:
+    async def _processed(self, reports: Sequence[Report]) -> None:
         try:
-            return await self._process(reports)
+            await self._process(reports)
         except IntegrityError:
             # Somebody else made a task for one of the devices at the same time: now it is there to be seen.
-            return await self._process(reports)
+            await self._process(reports)
 
-    async def _process(self, reports: Sequence[Report]) -> Taken:
+    async def _process(self, reports: Sequence[Report]) -> None:
         ids = sorted({report.device_id for report in reports})
         ledger = Ledger(self._clock.now_ms())
         async with self._database.write() as connection:
@@ -149,10 +142,14 @@ class Reports:
                     if changed:
                         ledger.changed(task, before)
             await self._policies.apply(connection, reports, changes, by_device, ledger)
-            written = await ledger.write(connection)
+            written = await ledger.write(connection, self._outbox.note)
+            told = [(change.report.device_id, change.report.module, change.report.version) for change in changes]
+            await self._outbox.note_versions(connection, written, told)
             reported = {report.device_id for report in reports if report.version is not None}
             due = [task for task in await unfinished_of(connection, sorted(reported)) if task.state in tasks.VISIBLE]
-        return Taken(written, changes, due)
+        # Messages about it join the commit that the acknowledgements of these reports wait for.
+        self._outbox.send(written)
+        self._on_due(due)
 
     async def _take_versions(
         self, connection: AsyncConnection, reports: Sequence[Report], now: int

@@ -4,12 +4,13 @@ There are no timers for tasks: a tick asks the database for what is due, a bound
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
 from sqlalchemy import Select, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.bus import Bus
 from thingplane.clock import Clock
@@ -18,6 +19,7 @@ from thingplane.ota import task as tasks
 from thingplane.ota.job import RUNNING
 from thingplane.ota.lease import Lease
 from thingplane.ota.ledger import UNFINISHED_COUNT, Ledger, Written
+from thingplane.ota.outbox import Outbox
 from thingplane.ota.policies import Policies
 from thingplane.ota.pushing import Pusher
 from thingplane.ota.rows import TASK_COLUMNS, to_job, to_task
@@ -35,8 +37,6 @@ SETTLING_S: Final = 3.0
 SWEEP_S: Final = 600.0
 RELOAD_S: Final = 10.0
 
-Tell = Callable[[Written], Awaitable[None]]
-
 _log = structlog.get_logger(__name__)
 
 
@@ -52,7 +52,7 @@ class Scheduler:
         task_lists: TaskService,
         policies: Policies,
         uploads: UploadService,
-        tell: Tell,
+        outbox: Outbox,
     ) -> None:
         """Wire.
 
@@ -64,7 +64,7 @@ class Scheduler:
             task_lists: cancels what is left of batches that end.
             policies: the dynamic batches, read again now and then.
             uploads: forgotten when nobody has used them.
-            tell: told of what ticks have written.
+            outbox: what subscribers have to be told.
         """
         self._database = database
         self._clock = clock
@@ -72,7 +72,7 @@ class Scheduler:
         self._task_lists = task_lists
         self._policies = policies
         self._uploads = uploads
-        self._tell = tell
+        self._outbox = outbox
         self._lease = Lease(database, clock, "ota")
         # When devices that have just connected are looked at, the earliest first.
         self._connected: dict[int, float] = {}
@@ -127,12 +127,11 @@ class Scheduler:
         await self._start_jobs()
         await self._end_jobs()
         for work in (self._settle, self._time_out, self._retry):
-            await self._tell(await work())
+            await work()
         await self._devices_that_settled(now)
         pushable = await self._pushable()
         self._has_work = bool(pushable)
-        for written in await self._pusher.tick(pushable):
-            await self._tell(written)
+        await self._pusher.tick(pushable)
 
     async def _start_jobs(self) -> None:
         now = self._clock.now_ms()
@@ -141,8 +140,15 @@ class Scheduler:
             return
         change = update(ota_jobs).where(*due).values(status="IN_PROGRESS", started_at=now, modified_at=now)
         async with self._database.write() as connection:
-            started = [to_job(row) for row in await connection.execute(change.returning(*ota_jobs.c))]
-        await self._tell(Written(jobs=started))
+            rows = (await connection.execute(change.returning(*ota_jobs.c))).all()
+            written = await self._note(connection, rows)
+        self._outbox.send(written)
+
+    async def _note(self, connection: AsyncConnection, rows: Sequence[Any]) -> Written:
+        """Write down what is to be told of batches whose status has changed."""
+        written = Written(jobs=[to_job(row) for row in rows])
+        await self._outbox.note(connection, written)
+        return written
 
     async def _end_jobs(self) -> None:
         """End batches whose planned end has come: what is left of them is cancelled."""
@@ -155,10 +161,11 @@ class Scheduler:
             ended = ended.values(status="COMPLETED", building=False, ended_at=now, modified_at=now)
             async with self._database.write() as connection:
                 rows = (await connection.execute(ended.returning(*ota_jobs.c))).all()
+                written = await self._note(connection, rows)
+            self._outbox.send(written)
             await self._task_lists.cancel_of_job(job, UNFINISHED, tasks.BATCH_ENDED)
-            await self._tell(Written(jobs=[to_job(row) for row in rows]))
 
-    async def _settle(self) -> Written:
+    async def _settle(self) -> None:
         """Complete batches whose last tasks have gone with their devices."""
         query = select(ota_jobs.c.id).join(ota_job_counts, ota_job_counts.c.job_id == ota_jobs.c.id)
         query = query.where(
@@ -170,19 +177,20 @@ class Scheduler:
         async with self._database.read() as connection:
             over = (await connection.execute(query)).scalars().all()
         if not over:
-            return Written()
+            return
         ledger = Ledger(self._clock.now_ms())
         for job_id in over:
             ledger.touch(job_id)
         async with self._database.write() as connection:
-            return await ledger.write(connection)
+            written = await ledger.write(connection, self._outbox.note)
+        self._outbox.send(written)
 
-    async def _time_out(self) -> Written:
+    async def _time_out(self) -> None:
         now = self._clock.now_ms()
         due = select(*TASK_COLUMNS).where(ota_tasks.c.deadline <= now, ota_tasks.c.deadline.is_not(None))
         due = due.order_by(ota_tasks.c.deadline).limit(DUE_AT_ONCE)
         if not await self._any(due):
-            return Written()
+            return
         ledger = Ledger(now)
         async with self._database.write() as connection:
             for row in (await connection.execute(due.with_for_update())).all():
@@ -190,15 +198,16 @@ class Scheduler:
                 before = task.state
                 if tasks.time_out(task, now):
                     ledger.changed(task, before)
-            return await ledger.write(connection)
+            written = await ledger.write(connection, self._outbox.note)
+        self._outbox.send(written)
 
-    async def _retry(self) -> Written:
+    async def _retry(self) -> None:
         """Let devices whose update has failed be told again."""
         now = self._clock.now_ms()
         due = select(*TASK_COLUMNS).where(ota_tasks.c.retry_at <= now, ota_tasks.c.retry_at.is_not(None))
         due = due.order_by(ota_tasks.c.retry_at).limit(DUE_AT_ONCE)
         if not await self._any(due):
-            return Written()
+            return
         again: list[Task] = []
         async with self._database.write() as connection:
             again = [to_task(row) for row in await connection.execute(due.with_for_update())]
@@ -207,7 +216,6 @@ class Scheduler:
         for task in again:
             task.retry_at = None
         self.want(again)
-        return Written()
 
     async def _any(self, query: Select[Any]) -> bool:
         """Tell whether a query finds anything: most ticks find nothing, and then write nothing."""

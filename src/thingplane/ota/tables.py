@@ -199,6 +199,19 @@ ota_leases = Table(
 )
 """Who does what only one node may do, and until when."""
 
+ota_outbox = Table(
+    "ota_outbox",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", SmallInteger, nullable=False),
+    # Whom it is from, as JSON.
+    Column("source", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("generated", BigInteger, nullable=False),
+)
+"""Messages for subscribers that the log of forwarded messages may not have yet."""
+
 ota_upload_secrets = Table(
     "ota_upload_secrets",
     metadata,

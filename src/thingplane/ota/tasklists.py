@@ -13,10 +13,11 @@ from thingplane.ota import errors
 from thingplane.ota import task as tasks
 from thingplane.ota.job import Job
 from thingplane.ota.ledger import Ledger, Written
+from thingplane.ota.outbox import Outbox
 from thingplane.ota.package import Package, Verification
 from thingplane.ota.policies import in_conflict
 from thingplane.ota.reports import unfinished_of
-from thingplane.ota.rows import MAX_OFFSET, TASK_COLUMNS, Batches, to_task
+from thingplane.ota.rows import MAX_OFFSET, TASK_COLUMNS, Batches, to_job, to_task
 from thingplane.ota.tables import ota_jobs, ota_module_versions, ota_packages, ota_tasks
 from thingplane.ota.task import State, Task
 from thingplane.ota.uids import task_number, task_uid
@@ -40,14 +41,16 @@ class Entry(msgspec.Struct, frozen=True):
 class TaskService:
     """The tasks of all batches."""
 
-    def __init__(self, database: Database, clock: Clock, batches: Batches) -> None:
+    def __init__(self, database: Database, clock: Clock, batches: Batches, outbox: Outbox) -> None:
         """Wire.
 
         Args:
             database: where tasks are kept.
             clock: tells the time.
             batches: their batches.
+            outbox: what subscribers have to be told.
         """
+        self._outbox = outbox
         self._database = database
         self._clock = clock
         self._batches = batches
@@ -120,12 +123,11 @@ class TaskService:
                 if task.job_id not in open_jobs or not tasks.confirm(task, ledger.now):
                     raise errors.CONFIRM_NOT_ALLOWED_NOW()
                 ledger.changed(task, before)
-            await ledger.write(connection)
+            await ledger.write(connection, self._outbox.note)
         return found
 
-    async def cancel_of_job(self, job: Job, states: Sequence[State], reason: str = tasks.CANCELED_BY_CALL) -> Written:
+    async def cancel_of_job(self, job: Job, states: Sequence[State], reason: str = tasks.CANCELED_BY_CALL) -> None:
         """Cancel all tasks of a batch that are in these states, some in each transaction."""
-        written = Written()
         for state in states:
             count = CANCELED_AT_ONCE
             while count == CANCELED_AT_ONCE:
@@ -139,10 +141,10 @@ class TaskService:
                     count = (await connection.execute(change)).rowcount
                     ledger.moved(job.id, state, -count)
                     ledger.moved(job.id, State.CANCELED, count)
-                    written.jobs += (await ledger.write(connection)).jobs
-        return written
+                    written = await ledger.write(connection, self._outbox.note)
+                self._outbox.send(written)
 
-    async def cancel_of_devices(self, package: Package, device_ids: Sequence[int], job: Job | None) -> Written:
+    async def cancel_of_devices(self, package: Package, device_ids: Sequence[int], job: Job | None) -> None:
         """Cancel the pending tasks of devices for a package.
 
         Raises:
@@ -163,10 +165,11 @@ class TaskService:
                 before = task.state
                 tasks.cancel(task, tasks.CANCELED_BY_CALL, ledger.now)
                 ledger.changed(task, before)
-            return await ledger.write(connection)
+            written = await ledger.write(connection, self._outbox.note)
+        self._outbox.send(written)
 
-    async def begin_again(self, job: Job, uids: Sequence[str]) -> tuple[list[Task], Job]:
-        """Start failed and cancelled tasks of a batch anew; return those that were, and the batch as it is now.
+    async def begin_again(self, job: Job, uids: Sequence[str]) -> list[Task]:
+        """Start failed and cancelled tasks of a batch anew; return those that were.
 
         Devices that have another unfinished task, or run the target version by now, are left out.
 
@@ -195,9 +198,14 @@ class TaskService:
                     ota_packages.c.id == job.package_id, ota_packages.c.status.in_([int(each) for each in unverified])
                 )
                 await connection.execute(again.values(status=int(Verification.VERIFYING), modified_at=ledger.now))
-            await connection.execute(update(ota_jobs).where(ota_jobs.c.id == job.id).values(values))
-            await ledger.write(connection)
-        return begun, msgspec.structs.replace(job, status=values.get("status", job.status))
+            change = update(ota_jobs).where(ota_jobs.c.id == job.id).values(values).returning(*ota_jobs.c)
+            now = to_job((await connection.execute(change)).one())
+            written = await ledger.write(connection, self._outbox.note)
+            if now.status != job.status:
+                await self._outbox.note(connection, reopened := Written(jobs=[now]))
+                written.notices += reopened.notices
+        self._outbox.send(written)
+        return begun
 
     async def _begin(self, connection: AsyncConnection, job: Job, found: Sequence[Task], ledger: Ledger) -> list[Task]:
         batch = (await self._batches.get(connection, [job.id]))[job.id]

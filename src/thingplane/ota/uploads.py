@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 from sqlalchemy import delete, exists, insert, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.clock import Clock
@@ -19,6 +18,7 @@ from thingplane.ota.tables import ota_jobs, ota_package_files, ota_upload_secret
 from thingplane.ota.uids import new_uid
 from thingplane.storage.blobs import BlobNotFoundError, BlobStore, BlobWriter
 from thingplane.storage.database import Database
+from thingplane.storage.lasting_secret import lasting_secret
 
 FIRMWARE: Final = "firmware"
 NAMES: Final = "names"
@@ -117,20 +117,9 @@ class UploadService:
 
     async def start(self) -> None:
         """Read the key that signs; make it at the first start."""
-        query = select(ota_upload_secrets.c.secret)
-        async with self._database.read() as connection:
-            found = await connection.scalar(query)
-        if found is None:
-            try:
-                async with self._database.write() as connection:
-                    row = {"id": 1, "secret": secrets.token_hex(32)}
-                    await connection.execute(insert(ota_upload_secrets).values(row))
-            except IntegrityError:
-                # Another node was quicker.
-                pass
-            async with self._database.read() as connection:
-                found = (await connection.execute(query)).scalar_one()
-        self._signer = PolicySigner(found)
+        self._signer = PolicySigner(
+            await lasting_secret(self._database, ota_upload_secrets, lambda: secrets.token_hex(32))
+        )
 
     async def ticket(self, instance_id: int, kind: str, suffix: str) -> Ticket:
         """Allow one upload.

@@ -54,6 +54,7 @@ class BackEnds:
             topics=fleet.topics,
             telemetry=things.telemetry,
             parsing=things.parsing,
+            note=fleet.logs.note,
         )
         broadcasts = BroadcastService(
             downlink,
@@ -97,7 +98,6 @@ class BackEnds:
             base_url=base_url,
             max_packages=ground.settings.ota_packages_per_instance,
         )
-        ground.run(self.ota.start, self.ota.close)
         ground.services.add(self.ota)
 
     def _life(self) -> None:

@@ -63,6 +63,8 @@ class Platform:
         doors = Doors(ground, table, forwarded, fleet, things)
         back_ends = BackEnds(ground, forwarder, doors.gateway, fleet, things, self._base_url)
         wire_rules(ground, forwarder, doors.gateway, fleet, consuming)
+        # After all who are told of updates.
+        ground.run(back_ends.ota.start, back_ends.ota.close)
         discover_handlers("thingplane", ground.services, table)
         retention = Retention(series, clock, settings.history_days)
         ground.run(retention.start, retention.close)

@@ -67,6 +67,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_ota_leases")),
     )
     op.create_table(
+        "ota_outbox",
+        sa.Column("message_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.SmallInteger(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("generated", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_ota_outbox")),
+    )
+    op.create_table(
         "ota_upload_secrets",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("secret", sa.String(length=64), nullable=False),
