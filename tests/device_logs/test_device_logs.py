@@ -95,7 +95,7 @@ async def test_entries_age(world: World) -> None:
     world.clock.advance(86_400)
     await world.messages.code(POST, [{"logContent": "new"}])
     world.clock.advance(86_401)
-    await world.logs.start()
+    await world.logs.sweep()
     assert await world.contents() == ["new"]
 
 

@@ -3,6 +3,7 @@
 from thingplane.alink.codes import MESSAGES, Code
 from thingplane.alink.envelope import read_request
 from thingplane.alink.handlers import Handler, HandlerTable, Route, discover, raw
+from thingplane.alink.requests import request_id, write_request
 from thingplane.alink.signature import SignedItem, is_signed, read_fields, read_signed_item, signature
 from thingplane.alink.uplink import Identity, Uplink, method_of, reply_tail
 
@@ -23,5 +24,7 @@ __all__ = [
     "read_request",
     "read_signed_item",
     "reply_tail",
+    "request_id",
     "signature",
+    "write_request",
 ]

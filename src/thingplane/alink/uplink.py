@@ -58,7 +58,7 @@ class Uplink(msgspec.Struct, eq=False, gc=False):
     waiting: bool = False
     """Whether a coroutine still handles it; for the transport."""
     properties: dict[str, object] | None = None
-    """MQTT 5 properties of the publish, named as in ``bus.DownlinkMessage``, with ``expiry`` in seconds; None without."""
+    """MQTT 5 properties of the publish, named as in ``bus.DownlinkMessage``, ``expiry`` in seconds; None without."""
     message_id: int = 0
     """Of the first message that left the platform because of it; 0: none did."""
 

@@ -7,7 +7,7 @@ import msgspec
 import structlog
 
 from thingplane import ids
-from thingplane.alink import Identity
+from thingplane.alink import Identity, write_request
 from thingplane.bus import Audience, Downlink, DownlinkMessage
 from thingplane.configurations.store import Configuration, ConfigurationStore, Push
 from thingplane.files.service import Downloads
@@ -21,8 +21,6 @@ NOTHING_SAVED: Final = 6710
 
 _AT_ONCE: Final = 100
 """Devices that are sent to before others get a turn of the loop."""
-# The SDK for C reads no longer ids.
-_ALINK_IDS: Final = 2**32
 
 _log = structlog.get_logger(__name__)
 
@@ -120,10 +118,7 @@ class ConfigurationService:
             return 0
         sent = 0
         for position, receiver in enumerate(self._audience.online(push.product_id), 1):
-            payload = b'{"id":"%d","version":"1.0","method":"thing.config.push","params":%b}' % (
-                ids.message_id() % _ALINK_IDS,
-                self._describe(current),
-            )
+            payload = write_request(ids.message_id(), "thing.config.push", self._describe(current))
             topic = f"/sys/{receiver.product_key}/{receiver.name}/thing/config/push"
             message = DownlinkMessage(
                 device_id=receiver.device_id, topic=topic, payload=payload, qos=1, expiry=LIFETIME_S

@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from thingplane import ids
+from thingplane.alink import write_request
 from thingplane.bus import Background, Bus, Downlink, DownlinkMessage
 from thingplane.clock import Clock
 from thingplane.device_jobs.store import UNFINISHED, JobStore, Task
@@ -18,8 +19,6 @@ from thingplane.storage.polling import Poller
 KEPT_MS: Final = 30 * 86_400_000
 """How long finished jobs are kept."""
 SWEEP_EVERY_S: Final = 3600
-# The SDK for C reads no longer ids.
-_ALINK_IDS: Final = 2**32
 
 _log = structlog.get_logger(__name__)
 
@@ -98,10 +97,8 @@ class JobService:
                         await self.store.told(task)
                         continue
                     return
-                payload = b'{"id":"%d","version":"1.0","method":"thing.job.notify","params":{"task":%b}}' % (
-                    ids.message_id() % _ALINK_IDS,
-                    describe(task, sent=True),
-                )
+                params = b'{"task":%b}' % describe(task, sent=True)
+                payload = write_request(ids.message_id(), "thing.job.notify", params)
                 topic = f"/sys/{device.product_key}/{device.name}/thing/job/notify"
                 message = DownlinkMessage(device_id=device_id, topic=topic, payload=payload, qos=1)
                 if not await self._downlink.send(message):

@@ -1,15 +1,11 @@
 """Telling devices whether their log is wanted (device-protocol reference, 8.3)."""
 
-from typing import Final
-
 from thingplane import ids
+from thingplane.alink import write_request
 from thingplane.bus import Downlink, DownlinkMessage
 from thingplane.device_logs.service import DeviceLogs
 from thingplane.devices.service import DeviceService
 from thingplane.storage.polling import Poller
-
-# The SDK for C reads no longer ids.
-_ALINK_IDS: Final = 2**32
 
 
 class DeviceLogNotices:
@@ -47,10 +43,7 @@ class DeviceLogNotices:
         for device_id, enabled in await self._logs.unannounced():
             device = await self._devices.by_id(device_id)
             if device is not None:
-                payload = b'{"id":"%d","version":"1.0","method":"thing.config.log.push","params":%b}' % (
-                    ids.message_id() % _ALINK_IDS,
-                    mode(enabled=enabled),
-                )
+                payload = write_request(ids.message_id(), "thing.config.log.push", mode(enabled=enabled))
                 topic = f"/sys/{device.product_key}/{device.name}/thing/config/log/push"
                 await self._downlink.send(DownlinkMessage(device_id=device_id, topic=topic, payload=payload))
             await self._logs.announced(device_id, enabled=enabled)

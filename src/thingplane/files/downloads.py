@@ -9,8 +9,6 @@ from typing import Final, Protocol
 from urllib.parse import parse_qs, quote, unquote
 
 import structlog
-from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
 
 from thingplane.clock import Clock
 from thingplane.cloud.http import CONTENT_LENGTH, Receive, Scope, Send, respond
@@ -18,6 +16,7 @@ from thingplane.files.ranges import UnsatisfiableRangeError, read_range
 from thingplane.files.tables import download_secrets
 from thingplane.storage.blobs import BlobNotFoundError, BlobStore
 from thingplane.storage.database import Database
+from thingplane.storage.lasting_secret import lasting_secret
 
 PREFIX: Final = "/download/"
 """Path below which the handler serves."""
@@ -67,20 +66,7 @@ class Downloads:
 
     async def start(self) -> None:
         """Read the key that signs; make it at the first start."""
-        query = select(download_secrets.c.secret)
-        async with self._database.read() as connection:
-            found = await connection.scalar(query)
-        if found is None:
-            try:
-                async with self._database.write() as connection:
-                    row = {"id": 1, "secret": secrets.token_bytes(32)}
-                    await connection.execute(insert(download_secrets).values(row))
-            except IntegrityError:
-                # Another node was quicker.
-                pass
-            async with self._database.read() as connection:
-                found = (await connection.execute(query)).scalar_one()
-        self._secret = bytes(found)
+        self._secret = await lasting_secret(self._database, download_secrets, lambda: secrets.token_bytes(32))
 
     def url(self, blob: str, name: str, lifetime_s: int = LIFETIME_S) -> str:
         """Return a URL for a blob: shorter than 512 bytes, and without further colons behind host and port.

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from thingplane import ids
+from thingplane.alink import write_request
 from thingplane.bus import Downlink, DownlinkMessage
 from thingplane.cloud import BusinessError
 from thingplane.devices.service import Device, DeviceService
@@ -88,9 +89,10 @@ class Commands:
         message_id = ids.message_id()
         call = self._telemetry.calls.begin(device.id, service, message_id, params)
         try:
-            topic, payload = await self._wire.request(product, device, service, _request(call, service, params))
+            request = write_request(call.alink_id, f"thing.service.{service}", params)
+            topic, payload = await self._wire.request(product, device, service, request)
             answer = await self._rrpc.alink(device, topic, payload, message_id, SYNC_TIMEOUT_MS)
-            reply = await self._wire.reply(product, answer)
+            reply = await self._wire.reply(product, device, answer)
             if not _is_object(reply):
                 raise errors.INVOKE_THING_SERVICE_FAILED("The reply of the device is not a JSON object.")
         except ParsingError as error:
@@ -135,7 +137,7 @@ class Commands:
         self, product: Product, device: Device, call: Call, path: str, params: bytes, qos: int
     ) -> bool:
         """Send a request; one that cannot arrive is recorded as answered by the platform (device-protocol, 3.2)."""
-        request = _request(call, path.replace("/", "."), params)
+        request = write_request(call.alink_id, f"thing.service.{path.replace('/', '.')}", params)
         try:
             topic, payload = await self._wire.request(product, device, path, request)
         except ParsingError as error:
@@ -155,15 +157,6 @@ class Commands:
     def _check_online(self, device: Device) -> None:
         if not self._downlink.online(device.id):
             raise errors.OFFLINE() if device.activated_at is not None else errors.INACTIVE_DEVICE()
-
-
-def _request(call: Call, method: str, params: bytes) -> bytes:
-    # The SDK for C searches the text for the first "id", "method" … : params, which may hold such words, come last.
-    return b'{"id":"%d","version":"1.0","method":%b,"params":%b}' % (
-        call.alink_id,
-        msgspec.json.encode(f"thing.service.{method}"),
-        params,
-    )
 
 
 def _platform_reply(call: Call, code: int, message: str) -> bytes:

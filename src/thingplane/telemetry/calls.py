@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 import structlog
 
+from thingplane.alink.requests import IDS
 from thingplane.clock import Clock
 from thingplane.storage.timeseries import Kind, Point, TimeSeries
 
@@ -24,7 +25,6 @@ REPLY_WITHIN_MS: Final = 24 * 60 * 60 * 1000
 MAX_PENDING: Final = 100_000
 """Calls remembered in memory; the reply to an older one is matched through the history."""
 _MAX_LOOKED_THROUGH: Final = 1000
-_ALINK_IDS: Final = 2**31
 
 _log = structlog.get_logger(__name__)
 
@@ -77,7 +77,7 @@ class CallLog:
         self._series = series
         self._clock = clock
         # The random start keeps replies to calls from before a restart from matching new ones.
-        self._ids = itertools.count(secrets.randbelow(_ALINK_IDS))
+        self._ids = itertools.count(secrets.randbelow(IDS))
         self._pending: OrderedDict[tuple[int, int], Call] = OrderedDict()
 
     def begin(self, device_id: int, identifier: str, message_id: int, params: bytes) -> Call:
@@ -89,7 +89,7 @@ class CallLog:
             message_id: what the caller of the cloud API knows the call by.
             params: JSON text of the input, an object.
         """
-        call = Call(device_id, identifier, next(self._ids) % _ALINK_IDS, message_id, self._clock.now_ms())
+        call = Call(device_id, identifier, next(self._ids) % IDS, message_id, self._clock.now_ms())
         half = b'{"call":"%d","message":"%d","input":%b}' % (call.alink_id, message_id, params)
         self._append(call, half)
         self._pending[device_id, call.alink_id] = call

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from thingplane import ids
+from thingplane.alink import request_id, write_request
 from thingplane.bus import Background, Bus, Downlink, DownlinkMessage
 from thingplane.devices.service import Device, DeviceDisabled, DeviceEnabled
 from thingplane.messaging.errors import INACTIVE_DEVICE, OFFLINE
@@ -18,8 +19,6 @@ ENABLED: Final = 2
 DISABLED: Final = 8
 
 _STATUS: Final = {"add": ADDED, "delete": DELETED}
-# The SDK for C reads no longer ids.
-_ALINK_IDS: Final = 2**32
 _MAX_ASKED: Final = 10_000
 """Questions whose answers are recognized."""
 
@@ -69,7 +68,7 @@ class TopologyNotices:
         name = (gateway.product_key, gateway.name)
         if not await self._send(gateway.id, name, "topo/add/notify", params, message_id=message_id):
             raise INACTIVE_DEVICE() if gateway.activated_at is None else OFFLINE("The gateway is offline.")
-        self._asked[gateway.id, message_id % _ALINK_IDS] = message_id
+        self._asked[gateway.id, request_id(message_id)] = message_id
         if len(self._asked) > _MAX_ASKED:
             self._asked.popitem(last=False)
         return str(message_id)
@@ -123,13 +122,7 @@ class TopologyNotices:
             params: of the request.
             message_id: its id in the cloud; the end of it is its id for the device.
         """
-        # The SDK for C searches the text for the first "id", "method" …: params, which hold other words, come last.
-        request = {
-            "id": str(message_id % _ALINK_IDS),
-            "version": "1.0",
-            "method": "thing." + path.replace("/", "."),
-            "params": params,
-        }
+        payload = write_request(message_id, "thing." + path.replace("/", "."), msgspec.json.encode(params))
         topic = f"/sys/{name[0]}/{name[1]}/thing/{path}"
-        message = DownlinkMessage(device_id=gateway_id, topic=topic, payload=msgspec.json.encode(request), qos=1)
+        message = DownlinkMessage(device_id=gateway_id, topic=topic, payload=payload, qos=1)
         return await self._downlink.send(message)
