@@ -15,4 +15,3 @@ async def raw(database: Database, clock: FakeClock, tmp_path: Path) -> AsyncIter
         made = RawWorld(opened)
         await made.start()
         yield made
-        await made.logs.close()

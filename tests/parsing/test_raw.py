@@ -207,6 +207,7 @@ async def test_a_setting_the_script_makes_nothing_of_fails_and_its_record_says_w
     assert raw.world.downlink.sent == []
     [(_, _, output)] = await raw.records()
     assert (output["code"], output["message"]) == (6201, "the script returned nothing")
+    assert await raw.noted() == [("6201", "the script returned nothing; request property/set")]
 
 
 async def test_a_setting_of_many_devices_goes_through_the_script(raw: RawWorld) -> None:
@@ -224,6 +225,7 @@ async def test_a_broken_script_does_not_make_a_call_for_many_devices_fail(raw: R
     answer = await raw.call("SetDevicesProperty", DeviceName=["raw1"], Items='{"temp":333}')
     assert answer["Success"] is True
     assert [output["code"] for _, _, output in await raw.records()] == [26002]
+    assert [code for code, _ in await raw.noted()] == ["26002"]
 
 
 SERVICES = """
@@ -261,3 +263,4 @@ async def test_an_answer_the_script_does_not_understand_makes_the_call_fail(raw:
     assert answer["Code"] == "iot.device.InvokeThingServiceFailed"
     assert "26006" in answer["ErrorMessage"]
     assert [output["code"] for _, _, output in await raw.records()] == [26006]
+    assert await raw.noted() == [("26006", "the script does not define the function; answer 0x2a")]

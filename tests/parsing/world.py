@@ -7,7 +7,6 @@ import msgspec
 from tests.scripts import examples
 from tests.telemetry.world import MODEL, World
 from thingplane.alink import Uplink
-from thingplane.device_logs.service import DeviceLogs
 from thingplane.devices.service import Device
 from thingplane.parsing.device import handlers
 from thingplane.parsing.download import ScriptDownloads
@@ -47,7 +46,7 @@ class RawWorld:
     def __init__(self, world: World) -> None:
         self.world = world
         self.downloads = ScriptDownloads(world.parsing, world.products, world.clock)
-        self.logs = DeviceLogs(world.database, world.clock)
+        self.logs = world.logs
         world.services.add(world.parsing, world.table, self.downloads, self.logs)
         for pattern, handler in handlers(world.services).items():
             world.table.add(pattern, handler)

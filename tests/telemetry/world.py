@@ -17,6 +17,7 @@ from thingplane.alink import HandlerTable, Uplink, read_request
 from thingplane.bus import DeviceOfflineError, DownlinkMessage, LocalBus, RequestTimeoutError
 from thingplane.cloud import Services
 from thingplane.cloud.registry import discover
+from thingplane.device_logs.service import DeviceLogs
 from thingplane.devices.service import Device, DeviceService
 from thingplane.forwarding.log import ForwardingLog
 from thingplane.forwarding.service import Forwarder
@@ -188,6 +189,7 @@ class World:
         )
         self.scripts = ScriptPool(2, shutil.which("php") or "")
         self.parsing = ParsingService(database, clock, self.bus, self.products, self.scripts)
+        self.logs = DeviceLogs(database, clock)
         self.messaging = MessagingService(
             self.downlink,
             self.devices,
@@ -196,6 +198,7 @@ class World:
             self.topics,
             self.telemetry,
             self.parsing,
+            self.logs.note,
         )
         self.services = Services(self.products, self.topics, self.devices, self.models, self.telemetry, self.messaging)
         discover("thingplane")
@@ -286,6 +289,7 @@ async def world(database: Database, clock: FakeClock, folder: Path) -> AsyncIter
         yield built
     finally:
         await built.scripts.close()
+        await built.logs.close()
         await built.telemetry.close()
         await built.devices.close()
         await built.forwarder.close()

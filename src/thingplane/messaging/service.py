@@ -13,7 +13,7 @@ from thingplane.messaging import errors
 from thingplane.messaging.commands import Commands
 from thingplane.messaging.rrpc import Rrpc
 from thingplane.messaging.topics import device_topic, fill_template, is_topic
-from thingplane.messaging.wire import Wire
+from thingplane.messaging.wire import Note, Wire, no_note
 from thingplane.parsing.service import ParsingError, ParsingService
 from thingplane.products.errors import NOT_SENIOR_PRODUCT
 from thingplane.products.service import Product, ProductService
@@ -53,6 +53,7 @@ class MessagingService:
         topics: TopicService,
         telemetry: TelemetryService,
         parsing: ParsingService,
+        note: Note = no_note,
     ) -> None:
         """Wire the service.
 
@@ -64,6 +65,7 @@ class MessagingService:
             topics: what custom topics permit.
             telemetry: records calls of services.
             parsing: runs scripts of products with a data format of their own.
+            note: writes into a device's log that a script failed, see ``DeviceLogs.note``.
         """
         self._downlink = downlink
         self._devices = devices
@@ -71,7 +73,7 @@ class MessagingService:
         self._models = models
         self._topics = topics
         self._rrpc = Rrpc(downlink)
-        self._commands = Commands(downlink, devices, telemetry, self._rrpc, Wire(parsing))
+        self._commands = Commands(downlink, devices, telemetry, self._rrpc, Wire(parsing, note))
 
     # Thing models.
 

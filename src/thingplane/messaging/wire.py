@@ -1,20 +1,30 @@
 """What requests to devices look like: Alink JSON, or whatever the product's script makes of it."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from thingplane.devices.service import Device
-from thingplane.parsing.service import ParsingService
+from thingplane.parsing.service import ParsingError, ParsingService
 from thingplane.products.service import Product
 
 _CUSTOM_FORMAT: Final = 0
+_NOTED_BYTES: Final = 256
+
+Note: TypeAlias = Callable[[int, str, int, str], None]
+"""Writes into a device's log: key of the device, part of the platform, code, words."""
+
+
+def no_note(_device_id: int, _module: str, _code: int, _content: str) -> None:
+    """Write nothing: for a platform without logs of devices."""
 
 
 class Wire:
     """Translates between Alink and what a device speaks."""
 
-    def __init__(self, parsing: ParsingService) -> None:
-        """Take whoever runs scripts."""
+    def __init__(self, parsing: ParsingService, note: Note = no_note) -> None:
+        """Take whoever runs scripts, and where it is noted that one failed."""
         self._parsing = parsing
+        self._note = note
 
     async def request(self, product: Product, device: Device, path: str, request: bytes) -> tuple[str, bytes]:
         """Return topic and payload of a request.
@@ -31,12 +41,22 @@ class Wire:
         system = f"/sys/{device.product_key}/{device.name}"
         if product.data_format != _CUSTOM_FORMAT:
             return f"{system}/thing/service/{path}", request
-        return f"{system}/thing/model/down_raw", await self._parsing.encode(product.id, request)
+        try:
+            return f"{system}/thing/model/down_raw", await self._parsing.encode(product.id, request)
+        except ParsingError as error:
+            self._note(device.id, "script", error.code, f"{error.reason}; request {path}")
+            raise
 
-    async def reply(self, product: Product, reply: bytes) -> bytes:
+    async def reply(self, product: Product, device: Device, reply: bytes) -> bytes:
         """Return the Alink reply that a device's answer stands for.
 
         Raises:
             ParsingError: the product's script does not understand it.
         """
-        return await self._parsing.decode(product.id, reply) if product.data_format == _CUSTOM_FORMAT else reply
+        if product.data_format != _CUSTOM_FORMAT:
+            return reply
+        try:
+            return await self._parsing.decode(product.id, reply)
+        except ParsingError as error:
+            self._note(device.id, "script", error.code, f"{error.reason}; answer 0x{reply[:_NOTED_BYTES].hex()}")
+            raise

@@ -55,9 +55,7 @@ def new_product(cloud: Client, *, node_type: int = 0, **options: Any) -> str:
         node_type=node_type,
         product_name=unique("product"),
         aliyun_commodity_code="iothub_senior",
-        data_format=1,
-        net_type="WIFI",
-        **options,
+        **{"data_format": 1, "net_type": "WIFI", **options},
     )
     return str(ok(cloud.create_product(request)).product_key)
 
