@@ -47,7 +47,7 @@ PUBLIC_IN_SLICES = {"service", "errors"}
 SHARED_PARTS = {"devices": {"addressing", "page_token"}, "things": {"model"}}
 """How requests name a device, the NextToken of lists, and the thing model's types and validators (pure functions)."""
 
-STDLIB_ONLY = {"mqtt", "amqp", "stomp"}
+STDLIB_ONLY = {"mqtt", "amqp", "stomp", "coap"}
 EVERYTHING = {
     "cli",
     "node",
