@@ -31,8 +31,8 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield object_store(server, tmp_path)
 
 
-def object_store(server: S3Server, tmp_path: Path, secret: str = SECRET) -> BlobStore:
-    url = f"s3://{BUCKET}/files/of/thingplane?endpoint={server.url}&region={REGION}"
+def object_store(server: S3Server, tmp_path: Path, secret: str = SECRET, bucket: str = BUCKET) -> BlobStore:
+    url = f"s3://{bucket}/files/of/thingplane?endpoint={server.url}&region={REGION}"
     return open_object_store(read_address(url), KEY_ID, secret, tmp_path / "uploads")
 
 
@@ -189,6 +189,12 @@ async def test_the_log_says_when_the_store_does_not_answer(
     assert isinstance(store, s3.ObjectBlobStore)
     await store.start()
     assert "object store" not in capsys.readouterr().out
+    wrong = object_store(server, tmp_path, bucket="another")
+    assert isinstance(wrong, s3.ObjectBlobStore)
+    await wrong.start()
+    assert "the bucket does not exist" in capsys.readouterr().out
+    with pytest.raises(OSError, match="the bucket does not exist"):
+        await put(wrong, "abc", b"x")
     server.failing = True
     await store.start()
     assert "files and updates wait for the object store" in capsys.readouterr().out

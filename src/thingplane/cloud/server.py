@@ -16,6 +16,8 @@ MAX_HEAD_BYTES: Final = 1_200_000
 """Most bytes of request line and headers together; lists in a query string are long."""
 _LONGEST_PARSED_URL: Final = 0xFFFF
 """Bytes of a URL that httptools takes apart."""
+WRITE_BUFFER_BYTES: Final = 16 * 1024
+"""Bytes waiting for one connection beyond which no more of an answer is made."""
 HEAD_TIMEOUT_S: Final = 30
 """Seconds a client may take from the first byte of a request to the end of its headers."""
 
@@ -29,6 +31,8 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # TLS would take half a megabyte before it holds up a download whose client is slow.
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         self._head_deadline = self.loop.call_later(HEAD_TIMEOUT_S, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:

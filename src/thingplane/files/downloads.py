@@ -23,6 +23,8 @@ PREFIX: Final = "/download/"
 LIFETIME_S: Final = 3600
 """Seconds that a URL is valid when nobody says otherwise."""
 
+_PIECE: Final = 16 * 1024
+"""Bytes that are given to the connection at a time: TLS keeps several copies of them when the client is slow."""
 _TEXT: Final = b"text/plain; charset=utf-8"
 
 _log = structlog.get_logger(__name__)
@@ -151,7 +153,9 @@ class Downloads:
             async for part in self._source(blob).read(blob, start, end):
                 if gone.done():
                     return
-                await send({"type": "http.response.body", "body": part, "more_body": True})
+                for at in range(0, len(part), _PIECE):
+                    piece = part[at : at + _PIECE]
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
         finally:
             gone.cancel()
 

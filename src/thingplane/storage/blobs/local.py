@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 
 from thingplane.storage.blobs.interface import BlobNotFoundError
 
-PART: Final = 64 * 1024
+PART: Final = 32 * 1024
 """Bytes read at once."""
 
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")

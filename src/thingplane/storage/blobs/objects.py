@@ -21,7 +21,7 @@ from thingplane.storage.blobs.local import check_key
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-PART: Final = 128 * 1024
+PART: Final = 64 * 1024
 """Bytes of one request that reads."""
 _CHUNK: Final = 8 * 1024 * 1024
 """Larger contents are written in several requests of this size."""
@@ -57,9 +57,11 @@ class ObjectBlobStore:
     async def start(self) -> None:
         """Look whether the store answers; a node starts also without it, since devices need not suffer."""
         try:
-            await self.size("thingplane")
-        except BlobNotFoundError:
-            pass
+            with _errors("thingplane"):
+                await self._obstore.get_async(self._store, "thingplane")
+        except BlobNotFoundError as error:
+            if "NoSuchBucket" in str(error.__context__):
+                _log.error("files and updates wait for the object store", error="the bucket does not exist")
         except OSError as error:
             _log.error("files and updates wait for the object store", error=str(error))
 
@@ -111,11 +113,14 @@ class ObjectBlobStore:
         Raises:
             OSError: the store does not take it.
         """
-        async with self._committing:
-            with _errors(key):
-                await self._obstore.put_async(
-                    self._store, _path(key), file, chunk_size=_CHUNK, max_concurrency=_CHUNKS_AT_ONCE
-                )
+        try:
+            async with self._committing:
+                with _errors(key):
+                    await self._obstore.put_async(
+                        self._store, _path(key), file, chunk_size=_CHUNK, max_concurrency=_CHUNKS_AT_ONCE
+                    )
+        except BlobNotFoundError:
+            raise OSError("the object store: the bucket does not exist") from None
 
     def _staged(self, key: str) -> Path:
         check_key(key)
