@@ -80,6 +80,17 @@ async def test_a_report_leaves_with_its_values_and_times(world: World) -> None:
     assert (message.instance_id, message.product_id, message.device_id) == (1, world.product.id, world.device.id)
 
 
+async def test_a_report_in_the_form_of_forwarded_ones_leaves_as_it_came(world: World) -> None:
+    member = await subscribe(world)
+    at = world.clock.now_ms() - 5
+    items = b'{ "Temp" :{"time":%d,"value":21.50}, "Place":{"value":{"x":1,"y":2},"time":%d}}' % (at, at)
+    await world.post(items)
+    [message] = await heard(world, member)
+    assert items in message.body
+    pairs = {"Temp": {"value": 21.5, "time": at}, "Place": {"value": {"x": 1, "y": 2}, "time": at}}
+    assert body(message) == {**of(world), "items": pairs, "checkFailedData": {}}
+
+
 async def test_a_report_leaves_with_what_the_device_said_with_mqtt_5(world: World) -> None:
     member = await subscribe(world)
     await world.uplink("thing/event/property/post", b'{"params":{"Temp":1}}', properties={"user": [("a", "1")]})

@@ -88,14 +88,19 @@ def properties(
         failed: JSON text of checkFailedData, see ``failed_properties``.
     """
     text = b",".join([b'%b:{"value":%b,"time":%d}' % (_quoted(name), value, time) for name, time, value in items])
-    return b'{"deviceType":%b,"iotId":%b,"requestId":%b,"checkFailedData":%b,%b,"gmtCreate":%d,"items":{%b}}' % (
+    return posted(source, request_id, created, b"{%b}" % text, failed)
+
+
+def posted(source: Source, request_id: bytes, created: int, items: bytes, failed: bytes = NO_FAILURE) -> bytes:
+    """Return a report of properties whose ``items`` are JSON text already: as ``properties`` (hot path)."""
+    return b'{"deviceType":%b,"iotId":%b,"requestId":%b,"checkFailedData":%b,%b,"gmtCreate":%d,"items":%b}' % (
         _quoted(source.category),
         _encode(source.iot_id),
         as_text(request_id),
         failed,
         _names(source),
         created,
-        text,
+        items,
     )
 
 

@@ -152,8 +152,14 @@ class Outgoing:
         product = self._product(device)
         if product is None:
             return
+        is_filtered = product.filter_by_timestamp or product.filter_by_value
+        if not is_filtered and not post.failures and level is not CheckLevel.NONE and _is_as_forwarded(post.values):
+            source, now = source_of(device, product), self._clock.now_ms()
+            body = bodies.posted(source, uplink.request_id, now, post.params)
+            self._forward(Kind.PROPERTY, uplink, source, topic, body, now)
+            return
         items, failed = _split(post, uplink.received, level)
-        if product.filter_by_timestamp or product.filter_by_value:
+        if is_filtered:
             items = self._repeated.deduplicate(
                 device.id, items, by_timestamp=product.filter_by_timestamp, by_value=product.filter_by_value
             )
@@ -270,6 +276,14 @@ class Outgoing:
 def source_of(device: Identity, product: Product) -> Source:
     """Return whom messages of a device are from."""
     return cast("Device", device).source(product.device_type)
+
+
+def _is_as_forwarded(values: Mapping[str, Any]) -> bool:
+    """Tell whether values that the model takes were posted in the very form in which they are forwarded."""
+    for value in values.values():
+        if type(value) is not dict or len(value) != 2 or "value" not in value or type(value.get("time")) is not int:
+            return False
+    return bool(values)
 
 
 def _split(post: PropertyPost, received: int, level: CheckLevel) -> tuple[list[bodies.Reading], list[Failed]]:
