@@ -2,7 +2,7 @@
 
 import msgspec
 
-from thingplane.bus import DownlinkMessage
+from thingplane.bus import DeviceBusyError, DownlinkMessage
 
 
 class RecordingDownlink:
@@ -22,6 +22,8 @@ class RecordingDownlink:
     async def send(self, message: DownlinkMessage) -> bool:
         if message.device_id in self.unreachable:
             return False
+        if message.device_id in self.busy and message.needs_room:
+            raise DeviceBusyError
         self.sent.append(message)
         return True
 
@@ -30,9 +32,6 @@ class RecordingDownlink:
             return None
         self.sent.append(message)
         return True
-
-    def keeps_up(self, device_id: int) -> bool:
-        return device_id not in self.busy
 
     async def request(self, message: DownlinkMessage, message_id: int, timeout_ms: int) -> bytes:
         raise NotImplementedError

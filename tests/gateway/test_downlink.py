@@ -8,7 +8,14 @@ from structlog.testing import LogCapture
 from tests.gateway.client import Client
 from tests.gateway.conftest import StartWorld
 from tests.gateway.support import PRODUCT_KEY, World
-from thingplane.bus import ConnectionLostError, DeviceOfflineError, Downlink, DownlinkMessage, RequestTimeoutError
+from thingplane.bus import (
+    ConnectionLostError,
+    DeviceBusyError,
+    DeviceOfflineError,
+    Downlink,
+    DownlinkMessage,
+    RequestTimeoutError,
+)
 from thingplane.mqtt.packets import Puback, Publish
 
 OWN = f"/{PRODUCT_KEY}/sensor-01"
@@ -152,6 +159,45 @@ async def test_messages_wait_while_the_device_acknowledges_too_few(world: World,
         received.append(packet.payload)
         client.send(Puback(packet.packet_id))
     assert received == [b"%d" % n for n in range(150)]
+
+
+async def test_what_needs_no_waiting_is_sent_at_once(world: World, downlink: Downlink) -> None:
+    assert downlink.offer(message(qos=0)) is False
+    assert downlink.offer(message(qos=1)) is None
+    client = await Client.connected(world)
+    topic = OWN + "/user/get"
+    assert downlink.offer(message(topic, needs_subscription=True)) is False
+    await client.subscribe(topic)
+    for qos in (0, 1):
+        assert downlink.offer(message(topic, qos=qos, needs_subscription=True)) is True
+        assert (await client.expect(Publish)).qos == qos
+    assert world.gateway.reading()["mqtt_downlinks_total"] == 2
+
+
+async def test_a_message_that_is_kept_for_a_session_takes_waiting(world: World, downlink: Downlink) -> None:
+    client = await Client.connected(world, clean_start=False)
+    assert downlink.offer(message(qos=1)) is None
+    assert await downlink.send(message(qos=1))
+    assert (await client.expect(Publish)).payload == b"ask"
+
+
+async def test_a_message_that_needs_room_is_not_lost_by_a_device_that_is_connected(start: StartWorld) -> None:
+    world = await start(offline_messages_per_device=2)
+    downlink = world.gateway.downlink
+    client = await Client.connected(world)
+    sent = 0
+    while await downlink.send(message(payload=b"%d" % sent, qos=1)):
+        sent += 1
+    needed = message(payload=b"needed", qos=1, needs_room=True)
+    assert downlink.offer(needed) is None
+    with pytest.raises(DeviceBusyError):
+        await downlink.send(needed)
+    assert world.gateway.reading()["mqtt_downlinks_lost_total:queue full"] == 1
+    for _ in range(sent):
+        client.send(Puback((await client.expect(Publish)).packet_id))
+    await client.subscribe(OWN + "/user/get")
+    assert await downlink.send(needed)
+    assert (await client.expect(Publish)).payload == b"needed"
 
 
 async def test_a_device_that_does_not_read_loses_qos_0_first_and_then_its_connection(

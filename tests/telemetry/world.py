@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.common.api import Api
 from tests.common.clock import FakeClock
 from tests.common.forwarding import open_log
+from tests.common.sdk_api import SdkApi
 from thingplane.alink import HandlerTable, Uplink, read_request
 from thingplane.bus import DeviceOfflineError, DownlinkMessage, LocalBus, RequestTimeoutError
 from thingplane.cloud import Services
@@ -141,9 +141,6 @@ class FakeDownlink:
     def offer(self, message: DownlinkMessage) -> bool | None:  # noqa: ARG002 - sending takes waiting here
         return None
 
-    def keeps_up(self, device_id: int) -> bool:  # noqa: ARG002 - all devices do
-        return True
-
     async def request(self, message: DownlinkMessage, message_id: int, timeout_ms: int) -> bytes:
         await asyncio.sleep(0)
         if message.device_id not in self.connected:
@@ -202,7 +199,7 @@ class World:
         )
         self.services = Services(self.products, self.topics, self.devices, self.models, self.telemetry, self.messaging)
         discover("thingplane")
-        self.api = Api(self.services, clock=clock)
+        self.api = SdkApi(self.services, clock=clock)
         self.table = HandlerTable()
         for pattern, handler in handlers(self.services).items():
             self.table.add(pattern, handler)
@@ -210,6 +207,7 @@ class World:
         self.device: Device
 
     async def start(self) -> None:
+        await self.api.start()
         await self.forwarder.start()
         await self.devices.start()
         self.product = await self.add_product("Lamp")
@@ -288,6 +286,7 @@ async def world(database: Database, clock: FakeClock, folder: Path) -> AsyncIter
         await built.start()
         yield built
     finally:
+        await built.api.stop()
         await built.scripts.close()
         await built.logs.close()
         await built.telemetry.close()

@@ -151,6 +151,7 @@ async def test_messages_go_unchanged_to_all_destinations_and_are_written_once(wo
             payload=b"\x00hello",
             qos=qos,
             needs_subscription=True,
+            needs_room=True,
         )
         for name in EARS
     ]

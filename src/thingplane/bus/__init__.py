@@ -4,6 +4,7 @@ from thingplane.bus.background import Background
 from thingplane.bus.downlink import (
     Audience,
     ConnectionLostError,
+    DeviceBusyError,
     DeviceOfflineError,
     Downlink,
     DownlinkMessage,
@@ -18,6 +19,7 @@ __all__ = [
     "Background",
     "Bus",
     "ConnectionLostError",
+    "DeviceBusyError",
     "DeviceOfflineError",
     "Downlink",
     "DownlinkMessage",

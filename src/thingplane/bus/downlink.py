@@ -10,6 +10,10 @@ class DeviceOfflineError(Exception):
     """The device has no connection, and the message is not one that is kept for later."""
 
 
+class DeviceBusyError(Exception):
+    """The device is connected, but has as many messages waiting as it may."""
+
+
 class RequestTimeoutError(Exception):
     """The device did not answer in time."""
 
@@ -45,6 +49,8 @@ class DownlinkMessage(msgspec.Struct, frozen=True, kw_only=True):
     clients that take it), user (pairs)."""
     needs_subscription: bool = False
     """True for custom topics: a device that did not subscribe does not get the message. System topics need none."""
+    needs_room: bool = False
+    """True: when a connected device has no room for the message, ``send`` raises instead of losing it."""
 
 
 class Downlink(Protocol):
@@ -62,13 +68,13 @@ class Downlink(Protocol):
         Returns:
             True when it was written or is durably kept, False when it will never arrive (offline without a session
             that keeps it, or not subscribed).
+
+        Raises:
+            DeviceBusyError: see ``needs_room``.
         """
 
     def offer(self, message: DownlinkMessage) -> bool | None:
         """Send a message as ``send`` does if that takes no waiting; None: it does, and nothing was done."""
-
-    def keeps_up(self, device_id: int) -> bool:
-        """Tell whether there is room for one more message of QoS 1, or no connection over which room will be made."""
 
     async def request(self, message: DownlinkMessage, message_id: int, timeout_ms: int) -> bytes:
         """Send a message and wait for the device's answer with this message id (RRPC, synchronous services).

@@ -4,7 +4,13 @@ import asyncio
 from typing import cast
 
 from thingplane import ids
-from thingplane.bus import ConnectionLostError, DeviceOfflineError, DownlinkMessage, RequestTimeoutError
+from thingplane.bus import (
+    ConnectionLostError,
+    DeviceBusyError,
+    DeviceOfflineError,
+    DownlinkMessage,
+    RequestTimeoutError,
+)
 from thingplane.gateway.metrics import Counters
 from thingplane.gateway.publish_properties import publish_properties
 from thingplane.gateway.registry import Registry
@@ -51,18 +57,14 @@ class GatewayDownlink:
         session = self._sessions.live(message.device_id)
         if session is None:
             return None if message.qos else self._lost(Delivery.OFFLINE.value)
-        if message.qos and (self._sessions.state(session).stored or not self.keeps_up(message.device_id)):
+        if message.qos and self._sessions.state(session).stored:
             return None
-        if self._hand_over(session, message) is None:
-            return False
-        self._counters.downlinks += 1
-        return True
-
-    def keeps_up(self, device_id: int) -> bool:
-        session = self._sessions.live(device_id)
-        if session is None or not self.online(device_id):
-            return True
-        return len((session.carrier or session).queue) < self._broker.capabilities.max_queued
+        try:
+            taken = self._hand_over(session, message) is not None
+        except DeviceBusyError:
+            return None
+        self._counters.downlinks += taken
+        return taken
 
     async def _deliver(self, session: Session, message: DownlinkMessage) -> bool:
         outbound = self._hand_over(session, message)
@@ -76,7 +78,11 @@ class GatewayDownlink:
         return True
 
     def _hand_over(self, session: Session, message: DownlinkMessage) -> Message | None:
-        """Give a message to the broker; None: it is lost. One with a tag has to be kept."""
+        """Give a message to the broker; None: it is lost. One with a tag has to be kept.
+
+        Raises:
+            DeviceBusyError: it would be lost but must not be.
+        """
         state = self._sessions.state(session)
         if message.needs_subscription:
             wanted = subscribed(session, message.topic)
@@ -99,6 +105,8 @@ class GatewayDownlink:
             tag=ids.message_id() if kept else None,
         )
         outcome = self._broker.deliver(session, outbound)
+        if outcome is Delivery.QUEUE_FULL and message.needs_room and self.online(message.device_id):
+            raise DeviceBusyError
         if outcome.dropped:
             self._lost(outcome.value)
             return None

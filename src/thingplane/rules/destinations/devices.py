@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from thingplane.bus import Downlink, DownlinkMessage
+from thingplane.bus import DeviceBusyError, Downlink, DownlinkMessage
 from thingplane.clock import Clock
 from thingplane.devices.service import Device, DeviceService
 from thingplane.rules.actions.configurations import Republish
@@ -94,9 +94,10 @@ class RoutedTopic:
         return self._downlink.offer(self._message(record)) is not None
 
     async def send(self, record: Record) -> None:
-        if record.message.qos and not self._downlink.keeps_up(self._device_id):
-            raise DestinationError("the device does not keep up")
-        await self._downlink.send(self._message(record))
+        try:
+            await self._downlink.send(self._message(record))
+        except DeviceBusyError:
+            raise DestinationError("the device does not keep up") from None
 
     def _message(self, record: Record) -> DownlinkMessage:
         message = record.message
@@ -115,4 +116,5 @@ class RoutedTopic:
             expiry=expiry,
             properties=properties,
             needs_subscription=True,
+            needs_room=True,
         )
