@@ -75,3 +75,9 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None
     with pytest.raises(SettingsError, match=message) as error:
         load(tmp_path, text)
     assert "destinations in" in str(error.value)
+
+
+def test_users_of_kafka_are_refused_without_being_shown(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        load(tmp_path, '[[destinations.ons]]\nurl = "kafka://iot:pa55@one:9092"')
+    assert "pa55" not in str(refusal.value)
