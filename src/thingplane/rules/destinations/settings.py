@@ -11,8 +11,8 @@ import msgspec
 HTTP: Final = r"^https?://[^/?#\s]+\S*$"
 POSTGRES: Final = r"^(?:postgresql|postgres)://\S+$"
 DATABASE: Final = r"^(?:postgresql|postgres|mysql|mariadb)://\S+$"
+# Kafka's client takes servers only; it would log a user and a password as a part of the host.
 STREAM: Final = r"^(?:kafka://[^\s/@]+|(?:nats|tls)://\S+)$"
-# Kafka's client takes servers, and would log a user name and password as a part of the host.
 
 
 class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
