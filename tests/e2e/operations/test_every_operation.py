@@ -1,22 +1,33 @@
-"""Every operation of the fleet over the wire: as the official SDK calls it, and in XML."""
+"""Every operation of the fleet and of its updates over the wire: as the official SDK calls it, and in XML."""
 
 import asyncio
 import http.client
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
+import pytest
 from alibabacloud_iot20180120 import models
 from alibabacloud_iot20180120.client import Client
 
 from tests.common.node import NodeProcess
 from tests.e2e.operations.calls import checked_client
 from tests.e2e.operations.scenario import Answer, Scenario
+from tests.e2e.operations.updates import UpdateScenario
 from thingplane.clock import SystemClock
 from thingplane.cloud.client import Signer
 from thingplane.cloud.contract import CONTRACT
 
-GROUPS: Final = ("products", "devices", "device-groups", "topics")
-OPERATIONS: Final = frozenset(name for name, contract in CONTRACT.items() if contract.group in GROUPS)
+
+def operations(*groups: str) -> frozenset[str]:
+    return frozenset(name for name, contract in CONTRACT.items() if contract.group in groups)
+
+
+FLEET: Final = operations("products", "devices", "device-groups", "topics")
+UPDATES: Final = operations("ota")
+SCENARIOS: Final = pytest.mark.parametrize(
+    ("scenario_of", "expected"),
+    [pytest.param(Scenario, FLEET, id="fleet"), pytest.param(UpdateScenario, UPDATES, id="updates")],
+)
 METHODS: Final = {
     name.replace("_", ""): name for name in vars(Client) if not name.endswith(("_async", "_with_options"))
 }
@@ -50,11 +61,14 @@ class Xml:
         return text
 
 
-def test_these_are_seventy_operations() -> None:
-    assert len(OPERATIONS) == 70
+def test_these_are_all_operations() -> None:
+    assert (len(FLEET), len(UPDATES)) == (70, 23)
 
 
-async def test_the_sdk_calls_every_operation_and_its_json_is_as_documented(node: NodeProcess) -> None:
+@SCENARIOS
+async def test_the_sdk_calls_every_operation_and_its_json_is_as_documented(
+    node: NodeProcess, scenario_of: type[Scenario], expected: frozenset[str]
+) -> None:
     checked: set[str] = set()
     cloud = checked_client(node, checked)
 
@@ -65,11 +79,16 @@ async def test_the_sdk_calls_every_operation_and_its_json_is_as_documented(node:
     async def call(action: str, parameters: dict[str, Any]) -> Answer:
         return await asyncio.to_thread(call_sdk, action, parameters)
 
-    await Scenario(node, call).run()
-    assert checked == OPERATIONS
+    scenario = scenario_of(node, call)
+    await scenario.run()
+    assert scenario.called == expected
+    assert checked >= expected
 
 
-async def test_every_operation_answers_in_xml(node: NodeProcess) -> None:
+@SCENARIOS
+async def test_every_operation_answers_in_xml(
+    node: NodeProcess, scenario_of: type[Scenario], expected: frozenset[str]
+) -> None:
     host, port = node.address("api")
     signer = Signer(*node.credentials, scheme="acs3", host=f"{host}:{port}", clock=SystemClock())
     connection = http.client.HTTPConnection(host, port, timeout=30)
@@ -89,9 +108,9 @@ async def test_every_operation_answers_in_xml(node: NodeProcess) -> None:
     async def call(action: str, parameters: dict[str, Any]) -> Answer:
         return await asyncio.to_thread(call_xml, action, parameters)
 
-    scenario = Scenario(node, call)
+    scenario = scenario_of(node, call)
     try:
         await scenario.run()
     finally:
         connection.close()
-    assert scenario.called == OPERATIONS
+    assert scenario.called == expected
