@@ -16,7 +16,7 @@ async def test_properties_are_sent_to_the_device(world: World) -> None:
     assert list(request) == ["id", "version", "method", "params"]
     assert request["method"] == "thing.service.property.set"
     assert request["params"] == {"Level": 5, "Label": "x", "Place": {"x": 1}}
-    assert 0 <= int(request["id"]) < 2**32
+    assert 0 <= int(request["id"]) < 2**31
     assert b" " not in message.payload
     assert answer["Data"]["MessageId"].isdecimal()
 

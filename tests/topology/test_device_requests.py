@@ -385,7 +385,7 @@ async def test_subscribers_learn_of_changes_and_of_found_devices(
         await gateways.ask(gateway, "thing/list/found", found)
         message_id = await notices.ask_to_add(gateway, [meter])
         # An id of the device's own, an answer to nothing, the answer, and the same again.
-        for alink_id in ("x", "1", str(int(message_id) % 2**32), str(int(message_id) % 2**32)):
+        for alink_id in ("x", "1", str(int(message_id) % 2**31), str(int(message_id) % 2**31)):
             reply = {"id": alink_id, "code": 200, "data": {"a": 1.50}}
             await gateways.send(gateway, "thing/topo/add/notify_reply", json.dumps(reply).encode())
         await forwarder.durable()
