@@ -1,28 +1,35 @@
-"""Updates of devices made of the official SDK and of the simulator, on a node that is killed in between."""
+"""Updates of devices made of the official SDK, of sub-devices behind a gateway, and of the simulator."""
 
 import asyncio
 import hashlib
 import http.client
+import json
 import time
+import urllib.request
+import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 from alibabacloud_iot20180120 import models
 from alibabacloud_iot20180120.client import Client
 
 from tests.common.cli import run_on
-from tests.common.node import NodeProcess, running_node
+from tests.common.node import NodeProcess
+from tests.e2e.consumer import Consumer
 from tests.e2e.device import LinkkitDevice
 from tests.e2e.operations.calls import checked_client, new_product, ok, register, unique
+from tests.e2e.test_gateway import House, attach, message
 from tests.ota.forms import form
 from thingplane.simulator.updates import UpdatingFleet
 from thingplane.simulator.wire import Identity
 
 SIZE = 300_000
+FLEET = 5
+SIMULATED = 8
 
 
 def upload(cloud: Client, content: bytes) -> str:
@@ -86,47 +93,110 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
-def updating_node(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with running_node(tmp_path_factory.mktemp("node") / "data") as node:
-        yield node
+def subscribed_group(cloud: Client, product_key: str) -> str:
+    """Return a consumer group that is told of everything about updates of a product."""
+    created = cloud.create_consumer_group(models.CreateConsumerGroupRequest(group_name=unique("group")))
+    group_id = str(ok(created).group_id)
+    request = models.CreateSubscribeRelationRequest(
+        product_key=product_key,
+        type="AMQP",
+        consumer_group_ids=[group_id],
+        ota_event_flag=True,
+        ota_version_flag=True,
+        ota_job_flag=True,
+    )
+    ok(cloud.create_subscribe_relation(request))
+    return group_id
 
 
-def test_the_official_device_sdk_downloads_verifies_and_reports(updating_node: NodeProcess, tmp_path: Path) -> None:
-    node = updating_node
+def test_a_fleet_of_the_official_device_sdk_downloads_verifies_and_reports(node: NodeProcess, tmp_path: Path) -> None:
     cloud = checked_client(node)
     product_key = new_product(cloud)
+    devices = [register(cloud, product_key, f"linkkit-{number}") for number in range(FLEET)]
     content = b"firmware for the official SDK" * 10_000
-    for number, method in enumerate(("MD5", "SHA256"), 1):
-        device = register(cloud, product_key, f"linkkit-{number}")
-        identity = {"ProductKey": product_key, "DeviceName": device.device_name, "DeviceSecret": device.device_secret}
-        with LinkkitDevice(node.address("mqtt"), identity, tmp_path / "none.json") as linkkit:
+    with ExitStack() as stack:
+        fleet = [stack.enter_context(LinkkitDevice(node.address("mqtt"), burnt(item), None)) for item in devices]
+        for linkkit in fleet:
             linkkit.expect("connected")
             linkkit.do("report_version", version="1.0")
-            until(partial(runs, cloud, device.iot_id, "1.0"), "no version")
-            firmware = package(cloud, product_key, content + method.encode(), f"2.{number}", sign_method=method)
-            named = {"target_selection": "SPECIFIC", "target_device_name": [device.device_name]}
-            job = static_job(cloud, product_key, firmware, **named)
-            pushed = linkkit.expect("ota", notice=1)
-            assert pushed["version"] == f"2.{number}"
-            linkkit.do("query_firmware")
-            assert linkkit.expect("ota", notice=2)["sign"] == pushed["sign"]
-            linkkit.do(
-                "download", path=str(tmp_path / method), **{key: pushed[key] for key in ("url", "method", "sign")}
-            )
-            assert linkkit.expect("downloaded")["code"] == "SUCCESS"
-            assert (tmp_path / method).read_bytes() == content + method.encode()
-            linkkit.do("report_version", version=f"2.{number}")
+        for item in devices:
+            until(partial(runs, cloud, item.iot_id, "1.0"), "no version")
+        for notice, (method, version) in enumerate((("MD5", "2.0"), ("SHA256", "3.0"))):
+            firmware = package(cloud, product_key, content + method.encode(), version, sign_method=method)
+            job = static_job(cloud, product_key, firmware)
+            for number, linkkit in enumerate(fleet):
+                pushed = linkkit.expect("ota", notice=1, version=version)
+                if number == notice:
+                    linkkit.do("query_firmware")
+                    assert linkkit.expect("ota", notice=2, version=version)["sign"] == pushed["sign"]
+                place = tmp_path / f"{method}-{number}"
+                linkkit.do("download", path=str(place), **{key: pushed[key] for key in ("url", "method", "sign")})
+            for number, linkkit in enumerate(fleet):
+                assert linkkit.expect("downloaded")["code"] == "SUCCESS"
+                assert (tmp_path / f"{method}-{number}").read_bytes() == content + method.encode()
+                linkkit.do("report_version", version=version)
             until(partial(is_done, cloud, job), "not updated")
+            assert len(states(cloud, job)) == FLEET
 
 
-async def test_a_fleet_updates_although_the_node_is_killed(updating_node: NodeProcess) -> None:
-    node = updating_node
+def burnt(device: Any) -> dict[str, str]:
+    return {
+        "ProductKey": device.product_key,
+        "DeviceName": device.device_name,
+        "DeviceSecret": device.device_secret,
+    }
+
+
+def test_sub_devices_are_updated_over_the_connection_of_their_gateway(node: NodeProcess) -> None:
+    cloud = checked_client(node)
+    house = House(node, cloud)
+    subs = [house.sub_device() for _ in range(2)]
+    content = b"firmware of a meter"
+
+    def ota(sub: dict[str, str], what: str) -> str:
+        return f"/ota/device/{what}/{sub['ProductKey']}/{sub['DeviceName']}"
+
+    def say(sub: dict[str, str], what: str, **params: str) -> None:
+        hub.do("publish", topic=ota(sub, what), payload=json.dumps({"id": "1", "params": params}))
+
+    with house.connect() as hub:
+        attach(hub, *subs)
+        for sub in subs:
+            hub.do("subscribe", topic=ota(sub, "upgrade"))
+            assert hub.expect("subscribed")["granted"] == [1]
+            say(sub, "inform", version="1.0")
+        for sub in subs:
+            until(partial(runs, cloud, iot_id(cloud, sub), "1.0"), "no version")
+        job = static_job(cloud, house.sub_key, package(cloud, house.sub_key, content))
+        for sub in subs:
+            pushed = message(hub, ota(sub, "upgrade"))["data"]
+            request = f"/sys/{sub['ProductKey']}/{sub['DeviceName']}/thing/ota/firmware/get"
+            hub.do("publish", topic=request, payload='{"id":"7","version":"1.0","params":{},"method":""}')
+            asked = message(hub, request + "_reply")
+            assert (asked["code"], asked["data"]["version"], asked["data"]["sign"]) == (200, "2.0", pushed["sign"])
+            with urllib.request.urlopen(pushed["url"]) as response:
+                assert hashlib.md5(response.read()).hexdigest() == pushed["sign"]
+        for sub in subs:
+            say(sub, "progress", step="60", desc="downloaded")
+        until(lambda: set(states(cloud, job).values()) == {"IN_PROGRESS"}, "no progress")
+        say(subs[0], "progress", step="-4", desc="flash is worn out")
+        say(subs[1], "inform", version="2.0")
+        wanted = {subs[0]["DeviceName"]: "FAILED", subs[1]["DeviceName"]: "SUCCEEDED"}
+        until(lambda: states(cloud, job) == wanted, "not updated")
+
+
+def iot_id(cloud: Client, device: dict[str, str]) -> str:
+    request = models.QueryDeviceInfoRequest(product_key=device["ProductKey"], device_name=device["DeviceName"])
+    return str(ok(cloud.query_device_info(request)).data.iot_id)
+
+
+async def test_a_fleet_updates_and_subscribers_learn_of_it_although_the_node_is_killed(node: NodeProcess) -> None:
     cloud = checked_client(node)
     product_key = new_product(cloud)
-    devices = [register(cloud, product_key, f"sim-{number}") for number in range(8)]
+    group_id = subscribed_group(cloud, product_key)
+    devices = [register(cloud, product_key, f"sim-{number}") for number in range(SIMULATED)]
     identities = [Identity(product_key, item.device_name, item.device_secret) for item in devices]
-    content = hashlib.sha256(b"seed").digest() * (SIZE // 32)
+    content = hashlib.sha256(uuid.uuid4().bytes).digest() * (SIZE // 32)
     fleet = UpdatingFleet(identities, "1.0", install_s=0.3)
     running = asyncio.create_task(fleet.run(lambda: node.address("mqtt")))
     try:
@@ -144,7 +214,25 @@ async def test_a_fleet_updates_although_the_node_is_killed(updating_node: NodePr
         await asyncio.wait([running])
     assert fleet.contents == {hashlib.md5(content).hexdigest()}
     shown = await asyncio.to_thread(run_on, node, "ota", "status", job)
-    assert (shown["JobId"], shown["JobStatus"], shown["Total"]) == (job, "COMPLETED", 8)
-    assert {state: count for state, count in shown["Tasks"].items() if count} == {"SUCCEEDED": 8}
+    assert (shown["JobId"], shown["JobStatus"], shown["Total"]) == (job, "COMPLETED", SIMULATED)
+    assert {state: count for state, count in shown["Tasks"].items() if count} == {"SUCCEEDED": SIMULATED}
     query = models.QueryOTAJobRequest(job_id=job)
     assert ok(await asyncio.to_thread(cloud.query_otajob, query)).data.job_status == "COMPLETED"
+    await asyncio.to_thread(everything_was_told, node, group_id, {item.device_name for item in devices})
+
+
+def everything_was_told(node: NodeProcess, group_id: str, names: set[str]) -> None:
+    """Consume until everything has come that a group has to be told of a batch in which all devices succeeded."""
+    wanted = {"job IN_PROGRESS", "job COMPLETED"}
+    wanted |= {f"{name} {what}" for name in names for what in ("SUCCEEDED", "1.0", "2.0")}
+    ids: dict[str, set[str]] = {}
+    consumer = Consumer(node, group_id)
+    try:
+        while wanted - ids.keys():
+            headers, body = consumer.receive()
+            said = json.loads(body)
+            what = f"{said.get('deviceName', 'job')} {said.get('status') or said['moduleVersion']}"
+            ids.setdefault(what, set()).add(headers["message-id"])
+    finally:
+        consumer.close()
+    assert all(len(same) == 1 for same in ids.values()), "what comes again has the same id"
