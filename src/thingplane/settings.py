@@ -206,6 +206,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     mqtt_logins_per_minute: Annotated[
         int, Meta(description="logins of one sub-device a minute; 0: unlimited, the vendor allows 5", ge=0)
     ] = 0
+    mqtt_connections: Annotated[
+        int, Meta(description="MQTT connections at a time, authenticated or not; further ones are closed", ge=10)
+    ] = 100_000
     mqtt_write_buffer: Annotated[
         int, Meta(description="bytes waiting for one connection before it is closed", ge=65536)
     ] = 1_048_576
@@ -213,6 +216,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     offline_messages_per_device: Annotated[int, Meta(description="QoS 1 messages that wait for one device", ge=1)] = (
         1000
     )
+    offline_bytes_per_device: Annotated[
+        int, Meta(description="bytes of QoS 1 messages that wait for one device or are on their way to it", ge=262_144)
+    ] = 16_777_216
     script_processes: Annotated[
         int, Meta(description="processes that run data-parsing scripts, at least 2; 0: one per CPU", ge=0, le=64)
     ] = 0

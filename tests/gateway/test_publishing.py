@@ -110,7 +110,7 @@ async def test_reading_stops_while_too_many_messages_wait(world: World) -> None:
         await asyncio.sleep(0)
     connection = world.gateway._registry.get(1)
     assert connection is not None
-    await until(lambda: connection._read_paused)
+    await until(lambda: connection._held)
     gate.set()
     assert [(await client.expect(Puback)).packet_id for _ in range(1, 400)] == list(range(1, 400))
 

@@ -10,7 +10,7 @@ import structlog
 from thingplane.gateway.authentication import Credentials, RefusedError, Way, read_credentials
 from thingplane.gateway.authenticator import Authenticator
 from thingplane.gateway.connection import Connection
-from thingplane.gateway.hub import Hub
+from thingplane.gateway.hub import TAKEOVERS, Hub
 from thingplane.gateway.ports import ConnectingDevice, Topics
 from thingplane.gateway.registry import Registry
 from thingplane.gateway.session_codes import SessionCode
@@ -129,6 +129,8 @@ class Admission:
     ) -> None:
         if not device.enabled:
             raise RefusedError(ConnackCode.BAD_USER_NAME_OR_PASSWORD, "disabled")
+        if self._registry.get(device.id) is not None and self._must_wait(hub, connection, packet, device):
+            return
         if hub.connects.exceeded(device.id):
             raise RefusedError(ReasonCode.CONNECTION_RATE_EXCEEDED, "throttled")
         if connection.lost:
@@ -156,6 +158,22 @@ class Admission:
         session = connection.link.session
         if session is not None:
             connection.state = self._sessions.resumed(session)
+
+    def _must_wait(self, hub: Hub, connection: Connection, packet: Connect, device: ConnectingDevice) -> bool:
+        """Tell whether a device takes over from itself too often; then it is looked at again a little later."""
+        count = hub.takeovers(device.id)
+        if count <= TAKEOVERS:
+            return False
+        if count == TAKEOVERS + 1:
+            _log.warning("device takes over from itself again and again", device=f"/{device.product_key}/{device.name}")
+
+        def again() -> None:
+            if not connection.lost:
+                self.connect(hub, connection, packet)
+
+        hub.counters.postponed += 1
+        hub.at_tick(again)
+        return True
 
     def _refuse(self, hub: Hub, link: Link, error: RefusedError) -> None:
         hub.counters.refused[error.reason] += 1

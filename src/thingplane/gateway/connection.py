@@ -9,10 +9,11 @@ import structlog
 
 from thingplane.alink import Route, Uplink
 from thingplane.gateway.hub import Hub
+from thingplane.gateway.portions import Portioned
 from thingplane.gateway.ports import ConnectingDevice
 from thingplane.gateway.sessions import DeviceState
 from thingplane.gateway.sub_device import SubDevice
-from thingplane.gateway.transport import Peer, Transport, Upper
+from thingplane.gateway.transport import Peer, Transport
 from thingplane.mqtt import Link, ReasonCode, Session
 from thingplane.mqtt.packets import Publish
 
@@ -20,13 +21,14 @@ _log = structlog.get_logger(__name__)
 
 _HIGH_WATER = 65_536
 """Bytes waiting from which on a device counts as not reading: QoS 0 is dropped, QoS 1 waits in the session."""
-
+_MAX_CONTROLS: Final = 10
+"""Subscribes and unsubscribes of a connection that wait for the database before nothing more is read from it."""
 
 CLOSED: Final = 400
 """The end of a connection that nobody on the platform has ended."""
 
 
-class Connection(Upper):
+class Connection(Portioned):
     """One connection of a device.
 
     Messages are handled as they are read. What their handlers appended to the history is committed once for all
@@ -39,8 +41,8 @@ class Connection(Upper):
         "_full",
         "_hub",
         "_line",
-        "_read_paused",
-        "_transport",
+        "_under_way",
+        "_waiting_controls",
         "certified",
         "controls",
         "device",
@@ -62,12 +64,13 @@ class Connection(Upper):
     )
 
     def __init__(self, hub: Hub, peer: Peer) -> None:
+        super().__init__()
         self._hub = hub
-        self._transport: Transport | None = None
         self._line: deque[Uplink] | None = None  # answers behind a message that still waits
         self._busy = False  # answering: output is written when all of it is there
         self._full = False  # the transport asked to pause
-        self._read_paused = False
+        self._under_way = 0  # messages that are not committed yet
+        self._waiting_controls = 0
         self.link: Link = hub.broker.open(_on_output, self)
         self.peer = peer
         self.ip = peer.ip
@@ -107,19 +110,18 @@ class Connection(Upper):
         transport.set_write_buffer_limits(high=_HIGH_WATER)
         self._hub.begin(self)
 
-    def data_received(self, data: bytes) -> None:
+    def handle(self, data: bytes) -> None:
         self.link.receive_data(data)
         turn = self.turn
         if not turn or self.link.closing:
             self.flush()
         if turn:
             self.turn = []
+            self._under_way += len(turn)
             self._hub.commit.after(partial(self._committed, turn))
-            if self._line is not None or len(turn) > self._hub.settings.max_pending:
-                self._limit_reading()
+            self._regulate()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio passes it
-        self._transport = None
+    def lost_connection(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio passes it
         self._hub.end(self)
         self.link.connection_lost()
 
@@ -155,14 +157,17 @@ class Connection(Upper):
         data = self.link.data_to_send()
         if data:
             transport.write(data)
-            if self._full and transport.get_write_buffer_size() > self._hub.settings.write_buffer:
-                self._overflow(transport)
-                return
-        if self.link.closing:
+            if self._full:
+                self.check_buffer()
+        if self.link.closing and self._transport is not None:
             transport.close()
             self._hub.close(self)
 
-    def _overflow(self, transport: Transport) -> None:
+    def check_buffer(self) -> None:
+        """End the connection if too much waits for a device that does not read."""
+        transport = self._transport
+        if transport is None or not self._full or transport.get_write_buffer_size() <= self._hub.settings.write_buffer:
+            return
         self._hub.counters.overflows += 1
         _log.warning(
             "device does not read, connection closed", device=self.identity, waiting=self._hub.settings.write_buffer
@@ -192,6 +197,7 @@ class Connection(Upper):
         self.flush()
 
     def _committed(self, turn: list[Uplink], error: BaseException | None) -> None:
+        self._under_way -= len(turn)
         if error is not None:
             self.failed(error)
             return
@@ -236,17 +242,27 @@ class Connection(Upper):
     def _finish(self) -> None:
         self._busy = False
         self.flush()
-        if self._read_paused and (self._line is None or len(self._line) < self._hub.settings.max_pending):
-            self._read_paused = False
-            if self._transport is not None:
-                self._transport.resume_reading()
+        self._regulate()
 
-    def _limit_reading(self) -> None:
-        """Read nothing more while too many messages are under way."""
-        pending = self.link.connection.unacknowledged if self._line is None else len(self._line)
-        if pending > self._hub.settings.max_pending and not self._read_paused and self._transport is not None:
-            self._read_paused = True
-            self._transport.pause_reading()
+    # Pace
+
+    def control_waits(self) -> None:
+        """Take note that a subscribe or unsubscribe can't be answered yet."""
+        self._waiting_controls += 1
+        self._regulate()
+
+    def control_done(self) -> None:
+        """Take note that one that waited is over."""
+        self._waiting_controls -= 1
+        self._regulate()
+
+    def _regulate(self) -> None:
+        """Read nothing more while too much is under way."""
+        pending = self._under_way if self._line is None else self._under_way + len(self._line)
+        if pending > self._hub.settings.max_pending or self._waiting_controls > _MAX_CONTROLS:
+            self.hold()
+        elif self._held:
+            self.release()
 
     def on_output(self) -> None:
         """Write what came up outside reading, unless an answer is being put together."""

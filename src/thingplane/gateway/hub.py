@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+from collections import Counter
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from thingplane.clock import Clock
@@ -14,6 +16,8 @@ from thingplane.throttle import Throttle
 
 GUEST_SECONDS: Final = 15.0
 """Seconds that a connection may stay which only fetches an identity (device-protocol, 2.3)."""
+TAKEOVERS: Final = 10
+"""Connections that may take over from each other between two ticks for one device; further ones wait for the next."""
 
 
 class Entering(Protocol):
@@ -38,6 +42,8 @@ class Hub:
         "_emptied",
         "_entering",
         "_guests",
+        "_patient",
+        "_takeovers",
         "broker",
         "clock",
         "commit",
@@ -70,6 +76,25 @@ class Hub:
         self._entering: dict[Entering, float] = {}
         self._closing: dict[Leaving, float] = {}
         self._emptied: asyncio.Event | None = None
+        self._takeovers: Counter[int] = Counter()
+        self._patient: list[Callable[[], None]] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many connections as there may be, whatever they carry."""
+        return len(self.open) + len(self._entering) >= self.settings.connections
+
+    def takeovers(self, device_id: int) -> int:
+        """Count one more connection that takes over from another one of the same device; return how many since a tick.
+
+        Two devices with one identity, each of which connects again at once, would keep the node busy.
+        """
+        self._takeovers[device_id] += 1
+        return self._takeovers[device_id]
+
+    def at_tick(self, action: Callable[[], None]) -> None:
+        """Do something at the next tick."""
+        self._patient.append(action)
 
     def enter(self, newcomer: Entering) -> None:
         """Take note of a connection that has to show what it is in time."""
@@ -115,6 +140,10 @@ class Hub:
         """Let time pass: about once a second."""
         now = self.clock.monotonic()
         self.broker.tick(now)
+        self._takeovers.clear()
+        patient, self._patient = self._patient, []
+        for action in patient:
+            action()
         over = now - self.settings.connect_timeout
         while self._entering and next(iter(self._entering.values())) <= over:
             newcomer = next(iter(self._entering))

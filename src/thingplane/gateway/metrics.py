@@ -15,6 +15,8 @@ HELP: Final = {
     "mqtt_downlinks_lost_total": "Messages to devices that were not delivered, by reason.",
     "mqtt_commit_failures_total": "Connections closed because their messages could not be stored.",
     "mqtt_overflows_total": "Connections closed because the device did not read.",
+    "mqtt_breaches_total": "Connections closed because the device broke a limit or the protocol, by reason.",
+    "mqtt_postponed_total": "Connections that had to wait, since their device took over from itself too often.",
     "mqtt_kept_sessions": "Sessions that are kept for their devices.",
     "mqtt_sub_devices": "Devices that are logged in through gateways.",
 }
@@ -25,6 +27,7 @@ class Counters:
     """Values since the node started."""
 
     __slots__ = (
+        "breaches",
         "commit_failures",
         "connects",
         "custom",
@@ -32,6 +35,7 @@ class Counters:
         "downlinks_lost",
         "dropped",
         "overflows",
+        "postponed",
         "publishes",
         "refused",
         "rejected",
@@ -44,6 +48,8 @@ class Counters:
         self.downlinks = 0
         self.commit_failures = 0
         self.overflows = 0
+        self.postponed = 0
+        self.breaches: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
@@ -58,8 +64,9 @@ class Counters:
             "mqtt_downlinks_total": self.downlinks,
             "mqtt_commit_failures_total": self.commit_failures,
             "mqtt_overflows_total": self.overflows,
+            "mqtt_postponed_total": self.postponed,
         }
-        for name in ("refused", "rejected", "dropped", "downlinks_lost"):
+        for name in ("refused", "rejected", "breaches", "dropped", "downlinks_lost"):
             counter: Counter[str] = getattr(self, name)
             values.update({f"mqtt_{name}_total:{reason}": count for reason, count in counter.items()})
         return values

@@ -18,7 +18,7 @@ from thingplane.gateway.settings import MAX_PAYLOAD, GatewaySettings
 from thingplane.gateway.sub_devices import SubDevices
 from thingplane.gateway.subscribers import Permissions, Subscriber, may, subscriber_of
 from thingplane.gateway.topics import is_system_filter
-from thingplane.mqtt import Broker, Capabilities, Closed, Delivery, Link, Message, ReasonCode, Session
+from thingplane.mqtt import Broker, Capabilities, Closed, ClosedBy, Delivery, Link, Message, ReasonCode, Session
 from thingplane.mqtt.packets import Connect, Publish, Subscribe, Subscription, Unsubscribe
 from thingplane.mqtt.topics import split_shared
 
@@ -30,6 +30,19 @@ MAX_SUBSCRIPTIONS = 100
 """Subscriptions of one device."""
 MAX_TOPIC_LENGTH = 1024
 """Bytes of any topic; custom topics are shorter. PostgreSQL could not index much longer ones."""
+_BREACHES = frozenset(
+    {
+        ReasonCode.MALFORMED_PACKET,
+        ReasonCode.PROTOCOL_ERROR,
+        ReasonCode.TOPIC_NAME_INVALID,
+        ReasonCode.RECEIVE_MAXIMUM_EXCEEDED,
+        ReasonCode.TOPIC_ALIAS_INVALID,
+        ReasonCode.PACKET_TOO_LARGE,
+        ReasonCode.QUOTA_EXCEEDED,
+        ReasonCode.QOS_NOT_SUPPORTED,
+    }
+)
+"""What a connection is closed for that breaks a limit or the protocol."""
 
 
 def capabilities(settings: GatewaySettings) -> Capabilities:
@@ -48,6 +61,7 @@ def capabilities(settings: GatewaySettings) -> Capabilities:
         subscription_identifiers=False,
         max_subscriptions=MAX_SUBSCRIPTIONS,
         max_queued=settings.offline_messages_per_device,
+        max_queued_bytes=settings.offline_bytes_per_device,
         topic_aliases_out=0,
     )
 
@@ -86,6 +100,11 @@ class PlatformPolicy:
     def closed(self, link: Link, closed: Closed) -> None:
         connection = cast("Connection", link.context)
         device = connection.device
+        if closed.by is ClosedBy.SERVER and closed.reason in _BREACHES:
+            reason = ReasonCode(closed.reason).name.lower().replace("_", " ")
+            self.hub.counters.breaches[reason] += 1
+            device_or_address = connection.identity or connection.ip
+            _log.warning("connection closed", device=device_or_address, reason=reason, detail=closed.detail)
         if device is None:
             return
         if connection.subs:
@@ -136,6 +155,7 @@ class PlatformPolicy:
             action(cast("Permissions", permissions))
             return
         before = connection.controls
+        connection.control_waits()
         connection.controls = asyncio.get_running_loop().create_task(self._later(connection, before, products, action))
 
     async def _later(
@@ -152,6 +172,7 @@ class PlatformPolicy:
         except Exception as error:  # noqa: BLE001 - whatever failed, the device must not wait for ever
             connection.failed(error)
         finally:
+            connection.control_done()
             if connection.controls is asyncio.current_task():
                 connection.controls = None
 
@@ -163,11 +184,15 @@ class PlatformPolicy:
         held = {owner.session.key: set(owner.session.subscriptions) for owner in owners}
         codes: list[int] = []
         for position, (item, owner) in enumerate(zip(packet.subscriptions, owners, strict=True)):
+            if position >= MAX_FILTERS:
+                # Not even looked at: each could cost a log line.
+                codes.append(item.refusal or ReasonCode.QUOTA_EXCEEDED)
+                continue
             code = item.refusal or self._subscribe_code(owner, item, permissions)
             if code < 0x80:
                 mine = held[owner.session.key]
                 mine.add(item.topic_filter)
-                if position >= MAX_FILTERS or len(mine) > MAX_SUBSCRIPTIONS:
+                if len(mine) > MAX_SUBSCRIPTIONS:
                     mine.discard(item.topic_filter)
                     code = ReasonCode.QUOTA_EXCEEDED
             codes.append(code)
@@ -211,14 +236,15 @@ class PlatformPolicy:
         store = self._sessions.store
         owners = [subscriber_of(connection, split_shared(item)[1]) for item in packet.topic_filters]
         must_wait = False
-        for topic_filter, owner in zip(packet.topic_filters, owners, strict=True):
+        for topic_filter, owner in dict(zip(packet.topic_filters, owners, strict=True)).items():
             state = self._sessions.state(owner.session)
             must_wait = must_wait or state.stored
-            if is_system_filter(owner.identity, topic_filter) and len(state.muted) < MAX_SUBSCRIPTIONS:
+            is_muted = topic_filter in state.muted
+            if not is_muted and is_system_filter(owner.identity, topic_filter) and len(state.muted) < MAX_SUBSCRIPTIONS:
                 state.muted |= {topic_filter}
                 if state.stored:
                     store.subscribe(state.device_id, Subscription(topic_filter), muted=True)
-            elif state.stored and topic_filter in owner.session.subscriptions:
+            elif state.stored and not is_muted and topic_filter in owner.session.subscriptions:
                 store.unsubscribe(state.device_id, topic_filter)
         sessions = [owner.session for owner in owners]
         if must_wait:
@@ -227,7 +253,10 @@ class PlatformPolicy:
             link.revoke(packet, None, sessions)
 
     def _when_durable(self, connection: Connection, answer: Callable[[], None]) -> None:
+        connection.control_waits()
+
         def act(error: BaseException | None) -> None:
+            connection.control_done()
             if error is None:
                 answer()
             else:

@@ -21,6 +21,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long messages of QoS 1 wait for a device, and a session for its device to come back."""
     offline_messages_per_device: int = 1000
     """Messages of QoS 1 that may wait for one device; further ones are refused."""
+    offline_bytes_per_device: int = 16_777_216
+    """Bytes of the messages of QoS 1 that wait for one device or are on their way to it; further ones are refused."""
+    connections: int = 100_000
+    """Connections at a time, authenticated or not; further ones are closed."""
     connect_timeout: float = 10.0
     """Seconds a connection may take to TLS and to an accepted CONNECT."""
     tick: float = 1.0

@@ -3,11 +3,16 @@
 import asyncio
 from typing import cast
 
+import structlog
+
 from thingplane.gateway.connection import Connection
 from thingplane.gateway.hub import Hub
+from thingplane.gateway.portions import Portioned
 from thingplane.gateway.tls import TlsStream
 from thingplane.gateway.transport import Peer, Transport, Upper
 from thingplane.gateway.websocket import WebSocketServer, binary_frame
+
+_log = structlog.get_logger(__name__)
 
 CONNECT_BYTE = 0x10
 """First byte of an MQTT CONNECT packet."""
@@ -37,6 +42,9 @@ class Entrance(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        if self._hub.is_full:
+            self.reject("full")
+            return
         self._hub.enter(self)
 
     def data_received(self, data: bytes) -> None:
@@ -66,21 +74,23 @@ class Entrance(asyncio.Protocol):
 
     def reject(self, reason: str) -> None:
         """Drop the connection."""
+        if reason == "full":
+            _log.warning("too many connections, a new one was closed", connections=self._hub.settings.connections)
         self._hub.counters.rejected[reason] += 1
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
 
 
-class WebSocketStream(Upper):
+class WebSocketStream(Portioned):
     """Carries a connection over WebSocket: protocol towards the socket, transport towards the connection."""
 
-    __slots__ = ("_connection", "_server", "_transport")
+    __slots__ = ("_connection", "_server")
 
     def __init__(self, connection: Connection) -> None:
+        super().__init__()
         self._connection = connection
         self._server = WebSocketServer()
-        self._transport: Transport | None = None
 
     # Towards the socket
 
@@ -88,7 +98,7 @@ class WebSocketStream(Upper):
         self._transport = transport
         self._connection.attach(self)
 
-    def data_received(self, data: bytes) -> None:
+    def handle(self, data: bytes) -> None:
         payload = self._server.receive_data(data)
         self._flush()
         if payload:
@@ -96,8 +106,7 @@ class WebSocketStream(Upper):
         if self._server.closing and self._transport is not None:
             self._transport.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+    def lost_connection(self, exc: Exception | None) -> None:
         self._connection.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -110,6 +119,8 @@ class WebSocketStream(Upper):
         data = self._server.data_to_send()
         if data and self._transport is not None:
             self._transport.write(data)
+            # Answers to pings are no output of the connection.
+            self._connection.check_buffer()
 
     # Towards the connection
 
@@ -124,8 +135,9 @@ class WebSocketStream(Upper):
             self._transport.close()
 
     def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
 
     def get_write_buffer_size(self) -> int:
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
@@ -135,9 +147,7 @@ class WebSocketStream(Upper):
             self._transport.set_write_buffer_limits(high, low)
 
     def pause_reading(self) -> None:
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self.hold()
 
     def resume_reading(self) -> None:
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self.release()

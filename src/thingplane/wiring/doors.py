@@ -119,6 +119,8 @@ def _gateway_settings(settings: Settings) -> GatewaySettings:
         write_buffer=settings.mqtt_write_buffer,
         offline_seconds=settings.offline_days * 86_400,
         offline_messages_per_device=settings.offline_messages_per_device,
+        offline_bytes_per_device=settings.offline_bytes_per_device,
+        connections=settings.mqtt_connections,
         sub_devices_online=settings.sub_devices_online_per_gateway,
         sub_devices_per_login=settings.sub_devices_per_login,
         sub_device_logins_per_second=settings.mqtt_logins_per_second,
