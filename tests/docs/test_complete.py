@@ -13,6 +13,7 @@ from thingplane.cli import app
 from thingplane.consumers.metrics import HELP as CONSUMERS_HELP
 from thingplane.gateway.metrics import HELP as GATEWAY_HELP
 from thingplane.rules.runtime.metrics import HELP as RULES_HELP
+from thingplane.rules.runtime.metrics import ROUTES_HELP
 from thingplane.settings import ENVIRONMENT_PREFIX, Settings, load_settings
 from thingplane.storage.timeseries.retention import HELP as HISTORY_HELP
 from thingplane.subscriptions.metrics import HELP as SUBSCRIPTIONS_HELP
@@ -52,7 +53,9 @@ def test_commands_are_documented() -> None:
     assert set(found) <= set(headings)
 
 
-@pytest.mark.parametrize("name", [*GATEWAY_HELP, *HISTORY_HELP, *SUBSCRIPTIONS_HELP, *RULES_HELP, *CONSUMERS_HELP])
+@pytest.mark.parametrize(
+    "name", [*GATEWAY_HELP, *HISTORY_HELP, *SUBSCRIPTIONS_HELP, *RULES_HELP, *ROUTES_HELP, *CONSUMERS_HELP]
+)
 def test_metric_is_documented(name: str) -> None:
     assert re.search(rf"^\| `thingplane_{name}(\{{\w+\}})?` \|", OPERATING, re.MULTILINE)
 
