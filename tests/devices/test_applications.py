@@ -10,11 +10,11 @@ from sqlalchemy import insert
 
 from tests.common.clock import FakeClock
 from thingplane.bus import LocalBus
-from thingplane.devices import jobs
 from thingplane.devices.registration import new_device
 from thingplane.devices.service import DeviceService
 from thingplane.devices.tables import devices as table
 from thingplane.products.service import Product, ProductService
+from thingplane.storage import job_queue
 from thingplane.storage.database import Database
 
 NAMES = [(f"lamp-{number:04}", f"Lamp_{number}") for number in range(700)]
@@ -183,7 +183,7 @@ class _Blind:
 async def test_a_failing_database_holds_an_application_up_and_does_not_lose_it(
     database: Database, devices: DeviceService, product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "RETRY_DELAY", 0.001)
+    monkeypatch.setattr(job_queue, "RETRY_DELAY", 0.001)
     failures = 0
     read = database.read
 

@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.clock import Clock
 from thingplane.devices import errors
-from thingplane.devices.jobs import JobQueue
 from thingplane.devices.record import Device
 from thingplane.devices.registration import new_device
 from thingplane.devices.tables import device_applications, devices
 from thingplane.forwarding.bodies import Action
 from thingplane.products.service import Product, ProductService
 from thingplane.storage.database import Database
+from thingplane.storage.job_queue import JobQueue
 
 MAX_DEVICES: Final = 10_000
 """Devices of one application (guide 4.8.15, 4.8.17)."""

@@ -292,7 +292,7 @@ def _gateway(gateway: Source, devices: Iterable[DeviceName]) -> dict[str, Any]:
 
 def ota_status(  # noqa: PLR0917 - in the order of the reference
     source: Source,
-    outcome: Literal["SUCCEEDED", "FAILED"],
+    outcome: str,
     at: int,
     src_version: str,
     dest_version: str,
@@ -301,7 +301,7 @@ def ota_status(  # noqa: PLR0917 - in the order of the reference
     task_id: str,
     module: str,
 ) -> bytes:
-    """Return how the update of a device ended, at ``at`` in epoch ms."""
+    """Return how the update of a device ended, ``SUCCEEDED`` or ``FAILED``, at ``at`` in epoch ms."""
     return _encode(
         {
             **_device(source),
@@ -317,7 +317,7 @@ def ota_status(  # noqa: PLR0917 - in the order of the reference
     )
 
 
-def ota_version(source: Source, module: str, version: str, at: int) -> bytes:
+def ota_version(source: Source, module: str, version: str | None, at: int) -> bytes:
     """Return the version of a module that a device reports, at ``at`` in epoch ms."""
     return _encode({**_device(source), "moduleName": module, "moduleVersion": version, "messageCreateTime": at})
 
@@ -327,10 +327,13 @@ def ota_job(  # noqa: PLR0917 - in the order of the reference
     module: str,
     package_id: str,
     job_id: str,
-    state: Literal["PLANNED", "IN_PROGRESS", "COMPLETED", "CANCELED"],
+    state: str,
     at: int,
 ) -> bytes:
-    """Return the state of an update job, at ``at`` in epoch ms; ``package_id`` is the firmware's id."""
+    """Return the state of an update job, at ``at`` in epoch ms; ``package_id`` is the firmware's id.
+
+    States are PLANNED, IN_PROGRESS, COMPLETED and CANCELED.
+    """
     return _encode(
         {
             "productKey": product_key,

@@ -1,11 +1,9 @@
 """What subscribers and rules are told of updates (rules reference, 3.9)."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 
 from thingplane import ids
+from thingplane.forwarding import bodies
 from thingplane.forwarding.message import Kind, Source
 from thingplane.ota.job import Job
 from thingplane.ota.package import Package
@@ -28,11 +26,6 @@ class Notice(msgspec.Struct, frozen=True):
     """Epoch milliseconds."""
 
 
-def _notice(kind: Kind, source: Source, topic: str, now: int, body: Mapping[str, Any]) -> Notice:
-    encoded = msgspec.json.encode({**body, "messageCreateTime": now})
-    return Notice(ids.message_id(), kind, source, topic, encoded, now)
-
-
 def end_topic(source: Source) -> str:
     """Return the topic of the end of a device's task."""
     return f"/{source.product_key}/{source.device_name}/ota/upgrade"
@@ -40,19 +33,11 @@ def end_topic(source: Source) -> str:
 
 def task_ended(source: Source, task: Task, batch: Batch, now: int) -> Notice:
     """Tell of a task that succeeded or failed."""
-    body = {
-        "iotId": source.iot_id,
-        "productKey": source.product_key,
-        "deviceName": source.device_name,
-        "moduleName": task.module,
-        "status": task.state.name,
-        "srcVersion": task.source or "",
-        "destVersion": batch.package.version,
-        "desc": task.reason,
-        "jobId": batch.job.job_id,
-        "taskId": task_uid(batch.job.job_id, task.id),
-    }
-    return _notice(Kind.OTA_STATUS, source, end_topic(source), now, body)
+    job_id = batch.job.job_id
+    versions = (task.source or "", batch.package.version)
+    task_id = task_uid(job_id, task.id)
+    body = bodies.ota_status(source, task.state.name, now, *versions, task.reason, job_id, task_id, task.module)
+    return Notice(ids.message_id(), Kind.OTA_STATUS, source, end_topic(source), body, now)
 
 
 def version_topic(source: Source) -> str:
@@ -62,14 +47,8 @@ def version_topic(source: Source) -> str:
 
 def version_changed(source: Source, module: str, version: str | None, now: int) -> Notice:
     """Tell of a device that runs another version than before."""
-    body = {
-        "iotId": source.iot_id,
-        "deviceName": source.device_name,
-        "productKey": source.product_key,
-        "moduleName": module,
-        "moduleVersion": version,
-    }
-    return _notice(Kind.OTA_VERSION, source, version_topic(source), now, body)
+    body = bodies.ota_version(source, module, version, now)
+    return Notice(ids.message_id(), Kind.OTA_VERSION, source, version_topic(source), body, now)
 
 
 def job_topic(product: Product, package: Package, job: Job) -> str:
@@ -80,11 +59,5 @@ def job_topic(product: Product, package: Package, job: Job) -> str:
 def job_changed(product: Product, package: Package, job: Job, now: int) -> Notice:
     """Tell of a batch whose status is another one."""
     source = Source(product.instance_id, product.id, product.product_key, 0, "", "", product.device_type)
-    body = {
-        "productKey": product.product_key,
-        "moduleName": job.module,
-        "packageId": package.firmware_id,
-        "jobId": job.job_id,
-        "status": job.status,
-    }
-    return _notice(Kind.OTA_JOB, source, job_topic(product, package, job), now, body)
+    body = bodies.ota_job(product.product_key, job.module, package.firmware_id, job.job_id, job.status, now)
+    return Notice(ids.message_id(), Kind.OTA_JOB, source, job_topic(product, package, job), body, now)

@@ -42,6 +42,11 @@ class JobQueue:
         self._closing.clear()
         self._task = asyncio.get_running_loop().create_task(self._work(), name=self._name)
 
+    @property
+    def closing(self) -> bool:
+        """Whether a long job should return now; it is run again after the next start."""
+        return self._closing.is_set()
+
     def put(self, job: int) -> None:
         """Run a job that is durably written down."""
         self._jobs.put_nowait(job)

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from thingplane.devices import jobs
-from thingplane.devices.jobs import JobQueue
+from thingplane.storage import job_queue
+from thingplane.storage.job_queue import JobQueue
 
 
 async def test_jobs_run_one_after_the_other_in_their_order() -> None:
@@ -50,7 +50,7 @@ async def test_closing_lets_the_running_job_end_and_leaves_the_others() -> None:
 
 
 async def test_a_failing_job_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "RETRY_DELAY", 0.001)
+    monkeypatch.setattr(job_queue, "RETRY_DELAY", 0.001)
     ran: list[int] = []
 
     async def run(job: int) -> None:
@@ -66,7 +66,7 @@ async def test_a_failing_job_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_closing_does_not_wait_for_the_next_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "RETRY_DELAY", 3600)
+    monkeypatch.setattr(job_queue, "RETRY_DELAY", 3600)
     failed = asyncio.Event()
 
     async def run(_job: int) -> None:
