@@ -113,7 +113,7 @@ class Node:
 
     async def _listen(self, platform: Platform, context: ssl.SSLContext, certificates: Certificates) -> None:
         settings, endpoints = self._settings, self.endpoints
-        server = ApiServer(platform.app)
+        server = ApiServer(platform.app, max_connections=settings.api_connections)
         self._on_stop("API", server.stop)
         endpoints.api = await server.start(settings.host, settings.api_port)
         platform.script_downloads.base_url = endpoints.urls(settings.public_host or settings.host, plain=False)["api"]

@@ -55,6 +55,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         8080
     )
     api_tls_port: Annotated[Port, Meta(description="cloud API over TLS")] = 8443
+    api_connections: Annotated[
+        int, Meta(description="HTTP connections at a time, of back ends and devices; further ones are closed", ge=10)
+    ] = 10_000
     mqtt_port: Annotated[Port, Meta(description="MQTT, plain and TLS told apart by the first byte")] = 1883
     mqtt_ws_port: Annotated[Port, Meta(description="MQTT over WebSocket, path /mqtt")] = 8083
     amqp_port: Annotated[Port, Meta(description="AMQP 1.0 over TLS, for consumers of consumer groups")] = 5671

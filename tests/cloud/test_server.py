@@ -1,9 +1,10 @@
 """Listeners over real sockets: TLS, bounds, stopping; and the client that the command line uses."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.common.clock import FakeClock
 from thingplane.clock import SystemClock
 from thingplane.cloud import server as server_module
 from thingplane.cloud.client import CallError, CloudClient, Scheme, flatten
-from thingplane.cloud.http import Receive, Scope, Send, read_body, respond
+from thingplane.cloud.http import RECEIVING, Receive, Scope, Send, read_body, respond
 from thingplane.cloud.server import ApiServer
 from thingplane.tls import ensure_certificates, server_context
 
@@ -26,6 +27,13 @@ async def server() -> AsyncIterator[ApiServer]:
     server = ApiServer(Api(clock=clock, operations=OPERATIONS).app)
     yield server
     await server.stop()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait at most five seconds for something that the loop does on its own."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.001)
 
 
 async def exchange(port: int, data: bytes) -> bytes:
@@ -174,3 +182,66 @@ async def test_stopping_does_not_wait_forever() -> None:
     await entered.wait()
     await server.stop(timeout_s=0.01)
     assert b"finished" not in await call
+
+
+async def test_requests_behind_one_another_are_answered_but_only_some(server: ApiServer) -> None:
+    port = await server.start("127.0.0.1", 0)
+    request = b"GET /?x HTTP/1.1\r\nhost: x\r\n\r\n"
+    last = request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
+    answer = await exchange(port, request * 9 + last)
+    assert answer.count(b"HTTP/1.1 ") == 10
+    answer = await exchange(port, request * 1000)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_client_that_does_not_read_its_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "STALL_TIMEOUT_S", 0.05)
+    ended = asyncio.Event()
+
+    async def endless(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while listening._state.connections:
+            await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+        ended.set()
+
+    listening = ApiServer(endless)
+    port = await listening.start("127.0.0.1", 0)
+    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+    writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    async with asyncio.timeout(5):
+        await ended.wait()
+    writer.transport.abort()
+    await listening.stop()
+
+
+async def test_there_are_only_so_many_connections(server: ApiServer) -> None:
+    server._max_connections = 3
+    port = await server.start("127.0.0.1", 0)
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    await until(lambda: len(server._state.connections) == 3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with contextlib.suppress(ConnectionError):
+        assert await reader.read() == b""
+    writer.close()
+    for _, writer in held:
+        writer.close()
+    await until(lambda: not server._state.connections)
+    assert await exchange(port, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+
+
+async def test_strangers_together_send_only_so_much_that_is_not_complete(
+    server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RECEIVING, "limit", RECEIVING.total + 100_000)
+    port = await server.start("127.0.0.1", 0)
+    head = (
+        b"POST / HTTP/1.1\r\nhost: x\r\naccept: application/json\r\ncontent-length: 90000\r\nconnection: close\r\n\r\n"
+    )
+    _, first = await asyncio.open_connection("127.0.0.1", port)
+    first.write(head + b"x" * 80_000)
+    await until(lambda: RECEIVING.total >= 80_000)
+    assert (await exchange(port, head + b"x" * 30_000)).startswith(b"HTTP/1.1 503 ")
+    assert (await exchange(port, b"GET /?" + b"x" * 30_000)).startswith(b"HTTP/1.1 400 ")
+    first.transport.abort()
+    await until(lambda: not RECEIVING.total)

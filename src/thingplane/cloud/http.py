@@ -15,6 +15,29 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """Enough for 10000 device names with nicknames, percent-encoded."""
 BODY_TIMEOUT_S: Final = 30.0
+MAX_RECEIVING_BYTES: Final = 268_435_456
+"""Bytes of requests of all clients together that are not complete yet."""
+
+
+class Receiving:
+    """What clients have sent of requests that are not complete yet: strangers, too, may send that much."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.total = 0
+
+    def add(self, count: int) -> None:
+        """Take note of bytes that have come, or, if negative, that are needed no more."""
+        self.total += count
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more has come than may wait."""
+        return self.total > self.limit
+
+
+RECEIVING: Final = Receiving(MAX_RECEIVING_BYTES)
+"""Of the process."""
 
 
 class _AsWritten(bytes):
@@ -53,7 +76,7 @@ async def read_body(receive: Receive, limit: int = MAX_BODY_BYTES, timeout_s: fl
         timeout_s: seconds that the client may take.
 
     Raises:
-        GatewayError: RequestEntityTooLarge (413), RequestTimeout (408).
+        GatewayError: RequestEntityTooLarge (413), RequestTimeout (408), ServiceUnavailable (503).
         ClientGoneError: nobody waits for an answer any more.
     """
     try:
@@ -66,14 +89,21 @@ async def read_body(receive: Receive, limit: int = MAX_BODY_BYTES, timeout_s: fl
 async def _collect(receive: Receive, limit: int) -> bytes:
     body = bytearray()
     more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError
-        body += message.get("body", b"")
-        if len(body) > limit:
-            raise GatewayError(413, "RequestEntityTooLarge", f"The body is longer than {limit} bytes.")
-        more = message.get("more_body", False)
+    try:
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            part = message.get("body", b"")
+            body += part
+            RECEIVING.add(len(part))
+            if len(body) > limit:
+                raise GatewayError(413, "RequestEntityTooLarge", f"The body is longer than {limit} bytes.")
+            if RECEIVING.is_full:
+                raise GatewayError(503, "ServiceUnavailable", "The server is receiving too much; try again later.")
+            more = message.get("more_body", False)
+    finally:
+        RECEIVING.add(-len(body))
     return bytes(body)
 
 
