@@ -9,8 +9,8 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "thingplane"
 
-BASE = {"clock", "ids", "throttle"}
-"""Modules that everyone may import: time, identifiers, and how often something may happen."""
+BASE = {"clock", "ids", "throttle", "x509"}
+"""Modules that everyone may import: time, identifiers, how often something may happen, certificates."""
 
 SLICES = {
     *("access", "instances", "products", "devices", "topics", "things", "telemetry", "messaging"),

@@ -5,7 +5,7 @@ Apart from ``certificates``, because a node whose devices have none need not imp
 
 import contextlib
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
@@ -14,14 +14,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from thingplane.x509 import PrivateKey, begin_certificate, self_signed_authority
+
 if TYPE_CHECKING:
     from thingplane.devices.certificates import Authority
 
 RSA_BITS: Final = 2048
 AUTHORITY_DAYS: Final = 3650
 _PEM: Final = serialization.Encoding.PEM
-
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class Issued(NamedTuple):
@@ -75,16 +75,7 @@ def read_authority(pem: str) -> tuple[str, str]:
 def make_authority(name: str) -> Issued:
     """Make a certificate authority with an RSA key, which every firmware can check."""
     key = rsa.generate_private_key(65537, RSA_BITS)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    usage = {"digital_signature": False, "content_commitment": False, "key_encipherment": False}
-    usage |= {"data_encipherment": False, "key_agreement": False, "encipher_only": False, "decipher_only": False}
-    certificate = (
-        _builder(subject, subject, key, AUTHORITY_DAYS)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usage), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return _issued(certificate, key)
+    return _issued(self_signed_authority(name, key, AUTHORITY_DAYS), key)
 
 
 def issue(authority: str, authority_key: bytes, name: str, days: int, *, elliptic: bool = False) -> Issued:
@@ -113,28 +104,13 @@ def issue(authority: str, authority_key: bytes, name: str, days: int, *, ellipti
     key = ec.generate_private_key(ec.SECP256R1()) if elliptic else rsa.generate_private_key(65537, RSA_BITS)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     certificate = (
-        _builder(subject, issuer.subject, key, days)
+        begin_certificate(subject, issuer.subject, key, days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .sign(signer, hashes.SHA256())
     )
     return _issued(certificate, key)
-
-
-def _builder(subject: x509.Name, issuer: x509.Name, key: PrivateKey, days: int) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        # Clocks of devices run late.
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
 
 
 def _issued(certificate: x509.Certificate, key: PrivateKey) -> Issued:

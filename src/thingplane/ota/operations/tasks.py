@@ -20,6 +20,17 @@ MAX_REACH = 100_000
 """CurrentPage times PageSize."""
 _UNFINISHED = tuple(state.name for state in UNFINISHED)
 
+TaskIdsParameter = Annotated[
+    list[str],
+    Field(
+        empty=errors.TASK_ID_IS_NULL,
+        invalid=errors.TASK_ID_IS_NULL,
+        min_items=1,
+        max_items=10,
+        too_many=errors.TOO_MANY_TASKS,
+    ),
+]
+
 
 class ListOTATaskByJobRequest(Request):
     JobId: JobIdParameter
@@ -184,16 +195,7 @@ async def ListOTAUnfinishedTaskByDevice(
 
 
 class ConfirmOTATaskRequest(Request):
-    TaskId: Annotated[
-        list[str],
-        Field(
-            empty=errors.TASK_ID_IS_NULL,
-            invalid=errors.TASK_ID_IS_NULL,
-            min_items=1,
-            max_items=10,
-            too_many=errors.TOO_MANY_TASKS,
-        ),
-    ]
+    TaskId: TaskIdsParameter
 
 
 class ConfirmOTATaskResponse(Response):
@@ -208,16 +210,7 @@ async def ConfirmOTATask(ctx: Context, req: ConfirmOTATaskRequest) -> ConfirmOTA
 
 class ReupgradeOTATaskRequest(Request):
     JobId: Annotated[str, Field(empty=errors.UNKNOWN_JOB)]
-    TaskId: Annotated[
-        list[str],
-        Field(
-            empty=errors.TASK_ID_IS_NULL,
-            invalid=errors.TASK_ID_IS_NULL,
-            min_items=1,
-            max_items=10,
-            too_many=errors.TOO_MANY_TASKS,
-        ),
-    ]
+    TaskId: TaskIdsParameter
 
 
 class ReupgradeOTATaskResponse(Response):
