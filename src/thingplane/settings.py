@@ -146,6 +146,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     clients_per_consumer_group: Annotated[
         int, Meta(description="connections of one consumer group at the same time; 0: unlimited", ge=0)
     ] = 128
+    consumer_connections: Annotated[
+        int, Meta(description="AMQP and STOMP connections at a time, signed in or not; further ones are closed", ge=10)
+    ] = 10_000
     consumer_connects_per_minute: Annotated[
         int,
         Meta(

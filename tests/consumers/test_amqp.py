@@ -210,6 +210,38 @@ async def test_a_client_that_does_not_read_costs_bounded_memory(listening: Liste
     assert not listening.groups.waiting
 
 
+@pytest.mark.parametrize("tls", [True, False], ids=["TLS", "plain"])
+async def test_a_client_that_asks_on_and_on_without_reading_is_disconnected(listening: Listening, tls: bool) -> None:
+    peer = await amqp_peer(listening, tls=tls)
+    await peer.attach(credit=0)
+    (connection,) = listening.consumers.hub._open
+    channel = cast("Any", connection)
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    answers = 0
+    async with asyncio.timeout(20):
+        while listening.consumers.hub._open:
+            # As a stranger to the window of TCP would: no room is left for answers.
+            channel.pause_writing()
+            channel.data_received(flow(0, echo=True) * 500)
+            answers += 500
+            await asyncio.sleep(0)
+    assert answers < 100_000
+    assert listening.consumers.reading()["amqp_faults_total"] == 1
+    assert channel._unread < 1_200_000
+
+
+async def test_there_are_only_so_many_connections(listening: Listening) -> None:
+    listening.consumers.hub._max_connections = 2
+    held = [await amqp_peer(listening, tls=False) for _ in range(2)]
+    await listening.until(lambda: not listening.consumers.hub.has_room)
+    refused = await amqp_peer(listening, tls=False)
+    assert await refused.is_gone()
+    assert listening.consumers.reading()["amqp_refused_total:connections"] == 1
+    held[0].writer.transport.abort()
+    await listening.until(lambda: listening.consumers.hub.has_room)
+    assert await (await amqp_peer(listening, tls=False)).sign_in() == 0
+
+
 async def test_what_is_delivered_in_one_turn_leaves_in_one_write(
     listening: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,8 @@ _HIGH_WATER: Final = 65_536
 """Bytes waiting in the transport from which on the client counts as not reading."""
 _BUDGET: Final = 262_144
 """Bytes put together before they have to be written: a deaf client costs not much more than this."""
+_UNREAD: Final = 1_048_576
+"""Bytes of answers that may pile up, messages apart, while a client does not read."""
 _CLOSE_S: Final = 5.0
 """Seconds in which a client has to read what was written before its connection is closed."""
 _USUAL_SIZE: Final = 512
@@ -72,6 +74,7 @@ class Channel(asyncio.Protocol, Generic[AnyCore, AnyEvent]):
         "_pending",
         "_scheduled",
         "_transport",
+        "_unread",
         "_unwritten",
         "login",
     )
@@ -89,6 +92,7 @@ class Channel(asyncio.Protocol, Generic[AnyCore, AnyEvent]):
         self._scheduled = False  # a write at the end of the turn
         self._pending = 0  # bytes of messages since the last write
         self._average = _USUAL_SIZE  # bytes of a message, lately
+        self._unread = 0  # bytes written although the transport asked to pause
         self._closed_at = 0.0  # s of the clock when the transport was told to close
         self._unwritten: list[Delivery] = []  # settled when they are written
         self.login: Login | None = None
@@ -101,6 +105,11 @@ class Channel(asyncio.Protocol, Generic[AnyCore, AnyEvent]):
         self._transport.set_write_buffer_limits(high=_HIGH_WATER)
         peer = transport.get_extra_info("peername")
         self._address = f"{peer[0]}:{peer[1]}" if peer else ""
+        if not self._hub.has_room:
+            self._counters.refused["connections"] += 1
+            _log.warning("too many connections of consumers, a new one was closed", address=self._address)
+            self.abort()
+            return
         self._hub.begin(self)
 
     def data_received(self, data: bytes) -> None:
@@ -123,6 +132,7 @@ class Channel(asyncio.Protocol, Generic[AnyCore, AnyEvent]):
 
     def resume_writing(self) -> None:
         self._congested = False
+        self._unread = 0
         if self._membership is not None:
             self._membership.ready()
 
@@ -136,7 +146,12 @@ class Channel(asyncio.Protocol, Generic[AnyCore, AnyEvent]):
         data = self._core.data_to_send()
         if data:
             self._counters.sent_bytes += len(data)
+            is_deaf = self._congested and self._is_deaf(len(data))
             transport.write(data)
+            if is_deaf:
+                self._transport = None  # the loop tells of the loss only later
+                transport.abort()
+                return
         if self._unwritten:
             written, self._unwritten = self._unwritten, []
             self._accept(written)
@@ -147,6 +162,14 @@ class Channel(asyncio.Protocol, Generic[AnyCore, AnyEvent]):
         elif self._is_limited and not self._congested and self._membership is not None:
             self._is_limited = False
             self._membership.ready()
+
+    def _is_deaf(self, count: int) -> bool:
+        """Tell whether a client goes on asking without reading the answers, which, unlike messages, don't wait."""
+        self._unread += count
+        if self._unread <= _UNREAD:
+            return False
+        self._fault("the client does not read")
+        return True
 
     def _write_later(self) -> None:
         if not self._scheduled:

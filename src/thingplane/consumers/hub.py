@@ -42,13 +42,15 @@ class Connection(Protocol):
 class Hub:
     """Connections that are open, and what they need."""
 
-    def __init__(self, groups: Groups, clock: Clock) -> None:
+    def __init__(self, groups: Groups, clock: Clock, max_connections: int) -> None:
         """Begin without connections.
 
         Args:
             groups: where clients sign in and join.
             clock: what the time is.
+            max_connections: at a time, signed in or not.
         """
+        self._max_connections = max_connections
         self.groups = groups
         self.clock = clock
         self.amqp = Counters("amqp")
@@ -56,6 +58,11 @@ class Hub:
         self._open: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._emptied: asyncio.Event | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more connection may be open."""
+        return len(self._open) < self._max_connections
 
     def begin(self, connection: Connection) -> None:
         """Take note of a new connection."""

@@ -12,6 +12,7 @@ from thingplane.consumers.amqp_connection import AmqpConnection
 from thingplane.consumers.hub import Groups, Hub
 from thingplane.consumers.stomp_connection import StompConnection
 
+MAX_CONNECTIONS: Final = 10_000
 _BACKLOG: Final = 1024
 _TICK_S: Final = 1.0
 _HANDSHAKE_S: Final = 15.0
@@ -39,6 +40,7 @@ class Consumers:
         groups: Groups,
         clock: Clock,
         *,
+        max_connections: int = MAX_CONNECTIONS,
         amqp_capabilities: amqp.Capabilities | None = None,
         stomp_capabilities: stomp.Capabilities | None = None,
     ) -> None:
@@ -47,10 +49,11 @@ class Consumers:
         Args:
             groups: where clients sign in and join.
             clock: what the time is.
+            max_connections: at a time, signed in or not; further ones are closed.
             amqp_capabilities: limits of AMQP connections, None = usual ones.
             stomp_capabilities: limits of STOMP connections, None = usual ones.
         """
-        self.hub = Hub(groups, clock)
+        self.hub = Hub(groups, clock, max_connections)
         self._amqp = partial(AmqpConnection, self.hub, amqp_capabilities or amqp.Capabilities())
         self._stomp = partial(StompConnection, self.hub, stomp_capabilities or stomp.Capabilities())
         self._servers: list[asyncio.Server] = []

@@ -47,5 +47,5 @@ class Consuming:
         ground.run(subscriptions.start, subscriptions.close)
         ground.services.add(subscriptions)
         ground.metrics.add(subscriptions.reading, HELP)
-        self.consumers = Consumers(subscriptions, clock)
+        self.consumers = Consumers(subscriptions, clock, max_connections=settings.consumer_connections)
         ground.metrics.add(self.consumers.reading, CONSUMERS_HELP)
