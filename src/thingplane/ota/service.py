@@ -1,6 +1,5 @@
 """Updates over the air: the parts of this slice put together; also the way in for other slices."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -78,15 +77,6 @@ class OtaVersionService:
         query = select(_module, ota_module_versions.c.version).where(_device == device_id).order_by(_module)
         async with self._database.read() as connection:
             return {row.module: row.version for row in await connection.execute(query)}
-
-    async def of_several(self, device_ids: Sequence[int]) -> dict[int, list[ModuleVersion]]:
-        """Return versions by the devices' keys, ordered by module; devices without versions are absent."""
-        query = select(ota_module_versions).where(_device.in_(device_ids)).order_by(_device, _module)
-        found: dict[int, list[ModuleVersion]] = {}
-        async with self._database.read() as connection:
-            for row in await connection.execute(query):
-                found.setdefault(row.device_id, []).append(ModuleVersion(row.module, row.version))
-        return found
 
     async def page(self, device_id: int, page: int, size: int) -> tuple[list[ModuleVersion], int]:
         """Return a page of a device's versions, ordered by module, and the number of all.

@@ -87,15 +87,6 @@ class SimulatedDevice(asyncio.Protocol):
         }
         self._write(wire.publish(self._post_topic, msgspec.json.encode(body), self._packet_id))
 
-    def post_event(self, identifier: str, output: Values) -> None:
-        """Post an event with QoS 1."""
-        self._packet_id = self._packet_id % 65535 + 1
-        self._request += 1
-        method = f"thing.event.{identifier}.post"
-        body = {"id": str(self._request), "version": "1.0", "params": {"value": output}, "method": method}
-        topic = f"{self._prefix}thing/event/{identifier}/post".encode()
-        self._write(wire.publish(topic, msgspec.json.encode(body), self._packet_id))
-
     def send(self, topic: str, body: Mapping[str, Any]) -> None:
         """Publish JSON with QoS 1."""
         self._packet_id = self._packet_id % 65535 + 1

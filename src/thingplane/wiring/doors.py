@@ -1,11 +1,11 @@
 """The ways in for devices: MQTT, HTTPS and CoAP. The node starts their listeners when everything else runs."""
 
-import asyncio
 import ssl
 from collections.abc import Callable
 from typing import cast
 
 from thingplane.alink.handlers import HandlerTable
+from thingplane.bus import Background
 from thingplane.coap_access.metrics import HELP as COAP_HELP
 from thingplane.coap_access.resources import Resources
 from thingplane.coap_access.service import CoapService
@@ -31,7 +31,7 @@ class Doors:
     def __init__(self, ground: Ground, table: HandlerTable, forwarded: Forwarded, fleet: Fleet, things: Things) -> None:
         self._devices = fleet.devices
         self._psk_mode = ground.settings.mqtt_psk
-        self._checking: asyncio.Task[None] | None = None
+        self._background = Background("checking certificates of devices")
         self._keys = PskKeys(self._known_devices)
         self._mqtt(ground, table, forwarded, fleet)
         self._requests(ground, fleet)
@@ -103,7 +103,7 @@ class Doors:
 
         def changed() -> None:
             self.gateway.use_tls(current(), tls.keys)
-            self._checking = asyncio.get_running_loop().create_task(self.gateway.check_certificates())
+            self._background.run(self.gateway.check_certificates())
 
         certificates.on_change.append(changed)
         context = current()
