@@ -164,7 +164,12 @@ async def test_killing_a_consumer_and_the_node_accounts_for_every_message(
         with inbox(node, node_clients, group) as box:
             account.join(box)
             await asyncio.to_thread(box.wait, partial(_complete, account, due), "end of what is due")
+            await until(partial(_nothing_waits, node, group), "messages wait that have been accepted")
     _check(parties, listening)
+
+
+def _nothing_waits(node: NodeProcess, group: str) -> bool:
+    return bool(call(cloud_client(node), "QueryConsumerGroupStatus", GroupId=group)["AccumulationCount"] == 0)
 
 
 def _complete(account: Account, due: set[Number]) -> bool:
