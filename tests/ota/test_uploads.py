@@ -14,6 +14,7 @@ from tests.devices.marks import one_database
 from tests.ota.forms import form
 from tests.ota.world import World
 from thingplane.cloud.client import SignedRequest
+from thingplane.ota import form as form_module
 from thingplane.ota.form import ObjectEndpoint
 from thingplane.ota.uploads import ABANDONED_MS, KEPT_MS
 
@@ -137,6 +138,36 @@ async def test_truncated_corrupt_and_empty_forms_leave_nothing(world: World, tmp
         assert (await world.api.send(SignedRequest("POST", "/objects", headers, body)))[0] == 400
     assert (await world.api.send(SignedRequest("GET", "/objects", {}, b"")))[0] == 403
     assert stored(tmp_path) == []
+
+
+@pytest.mark.parametrize("filler", ["fields", "names", "header", "preamble", "one byte"])
+async def test_what_comes_before_a_policy_is_limited(
+    world: World, monkeypatch: pytest.MonkeyPatch, filler: str
+) -> None:
+    monkeypatch.setattr(form_module, "PAUSE_S", 0.2 if filler == "one byte" else 60)
+    sent: list[Any] = []
+    read = 0
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        nonlocal read
+        await asyncio.sleep(0.05 if filler == "one byte" else 0)
+        part = {
+            "fields": b'--b\r\nContent-Disposition: form-data; name="n"\r\n\r\n' + b"x" * 900 + b"\r\n",
+            "names": b'--b\r\nContent-Disposition: form-data; name="n%d"\r\n\r\n\r\n' % read,
+            "header": b"x" * 1000 if read else b"--b\r\nContent-Disposition: ",
+            "preamble": b"\r\n" * 500,
+            "one byte": b"--b\r\nContent-Disposition: form-data;"[read : read + 1] or b"x",
+        }[filler]
+        read += len(part)
+        assert read < 400_000
+        return {"type": "http.request", "body": part, "more_body": True}
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"multipart/form-data; boundary=b")]}
+    await ObjectEndpoint(world.ota.uploads)(scope, receive, send)
+    assert sent[0]["status"] == 400
 
 
 async def test_a_list_of_devices_has_a_limit_of_its_own(world: World, tmp_path: Path) -> None:

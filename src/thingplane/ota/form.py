@@ -22,12 +22,15 @@ from thingplane.ota.uploads import UploadService, UploadWriter
 PATH: Final = "/objects"
 """Where the endpoint is; also the path in the URLs of uploaded files."""
 PAUSE_S: Final = 60.0
-"""Seconds that a client may be silent."""
+"""Seconds that a client may be silent, and that it may take to a signed policy."""
 
 _XML: Final = b"application/xml"
 _PART: Final = 256 * 1024
 """Bytes that are written at once."""
 _FIELD_BYTES: Final = 64 * 1024
+_HEADER_BYTES: Final = 8 * 1024
+_FORM_BYTES: Final = 256 * 1024
+"""Bytes that may come before a signed policy was seen: what strangers send."""
 
 _log = structlog.get_logger(__name__)
 
@@ -88,6 +91,7 @@ class _Form:
         self._policy: Policy | None = None
         self._writer: UploadWriter | None = None
         self._unwritten = bytearray()
+        self._taken = 0  # bytes of the form before the policy
         self._complete = False
         self._file_over = False
         # What the parser has seen since it was last asked.
@@ -119,9 +123,13 @@ class _Form:
     async def take(self, receive: Receive) -> None:
         """Read the whole body."""
         more = True
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PAUSE_S
         while more:
+            if self._policy is not None:
+                until = loop.time() + PAUSE_S
             try:
-                async with asyncio.timeout(PAUSE_S):
+                async with asyncio.timeout_at(until):
                     message = await receive()
             except TimeoutError:
                 raise RefusedError(400, "RequestTimeout", "the client was silent for too long") from None
@@ -134,6 +142,10 @@ class _Form:
             events, self._events = self._events, []
             for kind, content in events:
                 await self._event(kind, content)
+            if self._policy is None:
+                self._taken += len(message.get("body", b""))
+                if self._taken > _FORM_BYTES:
+                    raise RefusedError(400, "FieldItemTooLong", "the fields of the form are too long")
             more = message.get("more_body", False)
         if not self._complete:
             raise RefusedError(400, "MalformedPOSTRequest", "the form ends before its last boundary")
@@ -144,6 +156,8 @@ class _Form:
             return
         if kind == "data":
             await self._data(content)
+        elif kind in {"field", "value"} and sum(map(len, self._header)) > _HEADER_BYTES:
+            raise RefusedError(400, "MalformedPOSTRequest", "a header of a part is too long")
         elif kind == "field":
             self._header[0] += content
         elif kind == "value":
