@@ -32,5 +32,5 @@ class Counters:
             "coap_dtls_failed_total": self.failed,
         }
         for code, count in self.answers.items():
-            values[f"coap_answers_total:{code >> 5}.{code & 31:02d}"] = count
+            values[f"coap_answers_total:code={code >> 5}.{code & 31:02d}"] = count
         return values
