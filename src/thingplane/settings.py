@@ -50,7 +50,6 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         str, Meta(description="its access key; empty: AWS_* variables or the machine's role")
     ] = ""
     object_store_access_key_secret: Annotated[str, Meta(description="goes with object_store_access_key_id")] = ""
-    ota_packages_per_instance: Annotated[int, Meta(description="OTA packages of one instance", ge=1)] = 500
     api_port: Annotated[Port, Meta(description="cloud API, health and metrics over plain HTTP; 0: any free port")] = (
         8080
     )
@@ -125,6 +124,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     file_bytes_per_instance: Annotated[
         int, Meta(description="bytes of all files of one instance together", ge=1_048_576)
     ] = 1_073_741_824
+    ota_packages_per_instance: Annotated[int, Meta(description="OTA packages of one instance", ge=1)] = 500
     device_log_entries: Annotated[int, Meta(description="log entries that are kept of one device", ge=1)] = 1000
     device_log_days: Annotated[int, Meta(description="days that log entries of devices are kept", ge=1)] = 7
     config_pushes_per_hour: Annotated[
