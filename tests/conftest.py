@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import shutil
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -42,16 +44,50 @@ def postgres_server_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server_url: str) -> Iterator[str]:
-    """URL of an empty PostgreSQL database of this test's own."""
+def postgres_url(request: pytest.FixtureRequest, postgres_server_url: str) -> Iterator[str]:
+    """URL of a PostgreSQL database of this test's own: empty, or with all tables for those that use ``database``."""
     name = f"test_{uuid.uuid4().hex}"
-    yield create_database(postgres_server_url, name)
+    if "database" in request.fixturenames:
+        yield create_database(postgres_server_url, name, request.getfixturevalue("postgres_tables"))
+    else:
+        yield create_database(postgres_server_url, name)
     drop_database(postgres_server_url, name)
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres_server_url: str) -> str:
+    """Name of a PostgreSQL database that has all tables, to be copied."""
+    _make_tables(create_database(postgres_server_url, "tables"))
+    return "tables"
+
+
+@pytest.fixture(scope="session")
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file that has all tables, to be copied."""
+    file = tmp_path_factory.mktemp("tables") / "thingplane.sqlite3"
+    _make_tables(f"sqlite:///{file}")
+    return file
+
+
+def _make_tables(url: str) -> None:
+    """Make the tables as declared; tests/storage/test_migrate.py proves that migrations lead to the same."""
+
+    async def make() -> None:
+        database = Database(url)
+        load_tables()
+        async with database.write() as connection:
+            await connection.run_sync(metadata.create_all)
+        await database.close()
+
+    # On a loop of its own, which must not disturb that of the tests.
+    thread = threading.Thread(target=asyncio.run, args=(make(),))
+    thread.start()
+    thread.join()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty metadata database; tests that use it run on both kinds."""
+    """URL of a metadata database without tables, unless ``database`` is used; tests that use it run on both kinds."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'thingplane.sqlite3'}"
     url: str = request.getfixturevalue("postgres_url")
@@ -59,15 +95,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """An empty metadata database; tests that use it run on both kinds.
-
-    The tables are made from their declarations, which is faster; tests/storage/test_migrate.py proves that migrations
-    lead to the same.
-    """
+async def database(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Database]:
+    """A metadata database with tables and nothing in them; tests that use it run on both kinds."""
+    if database_url.startswith("sqlite:///"):
+        shutil.copy(request.getfixturevalue("sqlite_tables"), database_url.removeprefix("sqlite:///"))
     database = Database(database_url)
-    load_tables()
-    async with database.write() as connection:
-        await connection.run_sync(metadata.create_all)
     yield database
     await database.close()
