@@ -78,3 +78,9 @@ def test_help_and_version_are_no_errors(tmp_path: Path) -> None:
         result = run(*arguments, cwd=tmp_path)
         assert (result.returncode, result.stderr) == (0, "")
         assert result.stdout
+
+
+def test_help_says_what_every_command_does(tmp_path: Path) -> None:
+    lines = [line.strip("│ ").split(maxsplit=1) for line in run("--help", cwd=tmp_path).stdout.splitlines()]
+    described = {line[0] for line in lines if len(line) == 2}
+    assert {"serve", "call", "device", "ota"} <= described

@@ -38,6 +38,11 @@ class CommandError(Exception):
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; errors that a user can mend are one line on stderr and exit status 1."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given or given[0] in {"--help", "-h"}:
+        # What commands say of themselves is in their modules.
+        for name in app:
+            app[name]
     try:
         status = app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:

@@ -15,7 +15,9 @@ def call(
     action: Annotated[str, Parameter(help="name of the operation, such as QueryProductList")],
     *parameters: Annotated[str, Parameter(help="name=value; name=@FILE takes the content of a file")],
     endpoint: Annotated[str | None, Parameter(help="cloud API [default: that of the node on this machine]")] = None,
-    access_key_id: Annotated[str | None, Parameter(help="[default: that of the data directory]")] = None,
+    access_key_id: Annotated[
+        str | None, Parameter(help="key to sign with [default: that of the data directory]")
+    ] = None,
     access_key_secret: Annotated[str | None, Parameter(help="its secret")] = None,
     data_dir: DataDir = None,
 ) -> int:

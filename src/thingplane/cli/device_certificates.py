@@ -51,7 +51,10 @@ class _Access:
         if product is None or device is None:
             raise CommandError(f"there is no device {name} of a product {product_key}")
         if product.auth_type != "x509":
-            raise CommandError(f"devices of {product_key} authenticate with {product.auth_type}, not with certificates")
+            raise CommandError(
+                f"devices of {product_key} authenticate with {product.auth_type}, not with certificates: "
+                "create their product with AuthType=x509"
+            )
         return device
 
     async def authority(self, fingerprint: str) -> Authority:

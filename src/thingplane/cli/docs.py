@@ -58,4 +58,6 @@ def _type_name(name: str) -> str:
 
 def commands_page() -> str:
     """Return the page of all commands."""
-    return app.generate_docs(output_format="markdown", heading_level=1) + "\n"
+    text = app.generate_docs(output_format="markdown", heading_level=1)
+    # Run as a module, the usage of nested commands would have a part of its name.
+    return text.replace(" -m thingplane.cli", "") + "\n"

@@ -25,7 +25,9 @@ def messages(
     follow: Annotated[bool, Parameter(negative="", help="go on with what comes, until Ctrl-C")] = False,
     limit: Annotated[int, Parameter(help="at most so many of the last messages, up to 1000")] = 100,
     endpoint: Annotated[str | None, Parameter(help="cloud API [default: that of the node on this machine]")] = None,
-    access_key_id: Annotated[str | None, Parameter(help="[default: that of the data directory]")] = None,
+    access_key_id: Annotated[
+        str | None, Parameter(help="key to sign with [default: that of the data directory]")
+    ] = None,
     access_key_secret: Annotated[str | None, Parameter(help="its secret")] = None,
     data_dir: DataDir = None,
 ) -> int:

@@ -75,7 +75,7 @@ class Status:
 
 @app.command
 def status(
-    job: str,
+    job: Annotated[str, Parameter(help="JobId of the batch")],
     *,
     watch: Annotated[bool, Parameter(help="on a terminal, go on until the batch is over")] = True,
     instance: Annotated[str | None, Parameter(help="IotInstanceId of the batch")] = None,
@@ -84,12 +84,7 @@ def status(
     access_key_secret: Annotated[str | None, Parameter(help="its secret")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Show how many devices of a batch are in which state: live bars on a terminal, JSON in a pipe.
-
-    Parameters
-    ----------
-    job: JobId of the batch.
-    """
+    """Show how many devices of a batch are in which state: live bars on a terminal, JSON in a pipe."""
     client = CloudClient(*target(data_dir, endpoint, access_key_id, access_key_secret))
     current = Status(client, job, instance)
     current.refresh()
