@@ -47,7 +47,11 @@ def ota(_fleet: Fleet, runs: int) -> Iterator[Figure]:
             client = CloudClient(*target(folder, None, None, None))
             yield from _batches(client, fleet, runs)
             yield _rate(client, fleet, node)
-            yield from _downloads(client, fleet, node)
+            firmware = _package(client, fleet.product_key, "4.0", bytes(FILE_BYTES))
+        for name in ("HTTPS", "HTTP"):
+            # A fresh one each: a process reuses memory that it has needed before.
+            with run_node(folder) as node:
+                yield from _downloads(firmware, node, name)
 
 
 async def _report_versions(folder: Path) -> None:
@@ -167,21 +171,18 @@ def _rate(client: CloudClient, fleet: Fleet, node: Node) -> Figure:
     return Figure("OTA: pushes a minute, off the rate asked for", "%", [off], Goal(5, 1, less_is_better=True))
 
 
-def _downloads(client: CloudClient, fleet: Fleet, node: Node) -> Iterator[Figure]:
+def _downloads(firmware: str, node: Node, name: str) -> Iterator[Figure]:
     """Download a file many times at once; all of them stop reading for a while, so that what is buffered is full."""
-    firmware = _package(client, fleet.product_key, "4.0", bytes(FILE_BYTES))
+    client = CloudClient(*target(node.folder, None, None, None))
     url = urlsplit(call(client, "QueryOTAFirmware", FirmwareId=firmware)["FirmwareInfo"]["FirmwareUrl"])
-    for name, endpoint, tls in (
-        ("HTTPS", "api_tls", ssl.create_default_context(cafile=node.ready.ca_certificate)),
-        ("HTTP", "api", None),
-    ):
-        address = urlsplit(node.ready.endpoints[endpoint])
-        request = f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n\r\n".encode()
-        download = partial(_download, address.hostname or "", address.port or 0, tls, request)
-        each, rate = uvloop.run(_all_at_once(node, download))
-        what = f"OTA: memory of each of 1,000 {name} downloads of 10 MB at a time"
-        yield Figure(what, "kB", [each], Goal(256, 128, less_is_better=True))
-        yield Figure("… all together", "MB/s", [rate])
+    tls = ssl.create_default_context(cafile=node.ready.ca_certificate) if name == "HTTPS" else None
+    address = urlsplit(node.ready.endpoints["api" if tls is None else "api_tls"])
+    request = f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n\r\n".encode()
+    download = partial(_download, address.hostname or "", address.port or 0, tls, request)
+    each, rate = uvloop.run(_all_at_once(node, download))
+    what = f"OTA: memory of each of 1,000 {name} downloads of 10 MB at a time"
+    yield Figure(what, "kB", [each], Goal(256, 128, less_is_better=True))
+    yield Figure("… all together", "MB/s", [rate])
 
 
 async def _all_at_once(node: Node, download: Callable[[Pause], Coroutine[Any, Any, int]]) -> tuple[float, float]:
