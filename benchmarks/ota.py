@@ -48,10 +48,10 @@ def ota(_fleet: Fleet, runs: int) -> Iterator[Figure]:
             yield from _batches(client, fleet, runs)
             yield _rate(client, fleet, node)
             firmware = _package(client, fleet.product_key, "4.0", bytes(FILE_BYTES))
-        for name in ("HTTPS", "HTTP"):
+        for scheme in ("HTTPS", "HTTP"):
             # A fresh one each: a process reuses memory that it has needed before.
             with run_node(folder) as node:
-                yield from _downloads(firmware, node, name)
+                yield from _downloads(firmware, node, scheme)
 
 
 async def _report_versions(folder: Path) -> None:
@@ -171,16 +171,16 @@ def _rate(client: CloudClient, fleet: Fleet, node: Node) -> Figure:
     return Figure("OTA: pushes a minute, off the rate asked for", "%", [off], Goal(5, 1, less_is_better=True))
 
 
-def _downloads(firmware: str, node: Node, name: str) -> Iterator[Figure]:
+def _downloads(firmware: str, node: Node, scheme: str) -> Iterator[Figure]:
     """Download a file many times at once; all of them stop reading for a while, so that what is buffered is full."""
     client = CloudClient(*target(node.folder, None, None, None))
     url = urlsplit(call(client, "QueryOTAFirmware", FirmwareId=firmware)["FirmwareInfo"]["FirmwareUrl"])
-    tls = ssl.create_default_context(cafile=node.ready.ca_certificate) if name == "HTTPS" else None
+    tls = ssl.create_default_context(cafile=node.ready.ca_certificate) if scheme == "HTTPS" else None
     address = urlsplit(node.ready.endpoints["api" if tls is None else "api_tls"])
     request = f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n\r\n".encode()
     download = partial(_download, address.hostname or "", address.port or 0, tls, request)
     each, rate = uvloop.run(_all_at_once(node, download))
-    what = f"OTA: memory of each of 1,000 {name} downloads of 10 MB at a time"
+    what = f"OTA: memory of each of 1,000 {scheme} downloads of 10 MB at a time"
     yield Figure(what, "kB", [each], Goal(256, 128, less_is_better=True))
     yield Figure("… all together", "MB/s", [rate])
 
