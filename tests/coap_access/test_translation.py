@@ -43,6 +43,33 @@ def test_everything_else_is_refused(payload: bytes) -> None:
         to_json(payload)
 
 
+def shared_lists(levels: int, width: int = 10) -> bytes:
+    """Return lists of which each holds the one before many times, by reference."""
+    lists = [b"\xd8\x1c\x81\x01"]
+    lists += [b"\xd8\x1c" + bytes([0x80 + width]) + (b"\xd8\x1d" + bytes([number])) * width for number in range(levels)]
+    return b"\x98" + bytes([len(lists)]) + b"".join(lists)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        shared_lists(2),
+        shared_lists(20),
+        b"\xd9\x01\x00\x99\x03\xe8\x78\x64" + b"a" * 100 + b"\xd8\x19\x00" * 999,
+    ],
+)
+def test_what_is_said_by_reference_is_not_said_out(payload: bytes) -> None:
+    with pytest.raises(TranslationError, match="references"):
+        to_json(payload)
+
+
+@pytest.mark.parametrize(
+    "value", ["x", [], {}, [[]] * 100, {"": ""}, ["\u00e9" * 50], {"a": {"b": [1, None, True, 1.5]}}]
+)
+def test_the_shortest_way_to_say_something_is_accepted(value: Any) -> None:
+    assert msgspec.json.decode(to_json(cbor2.dumps(value))) == value
+
+
 @given(st.binary(max_size=40))
 def test_any_bytes_are_json_or_refused(payload: bytes) -> None:
     try:

@@ -53,11 +53,20 @@ class Block(NamedTuple):
 class Uploads:
     """Bodies that arrive block by block. As many as fit are kept; the one longest without a block makes room."""
 
-    def __init__(self, max_body: int, max_transfers: int, lifetime: float) -> None:
-        """Set the bounds: bytes of one body, bodies at a time, and seconds that one waits for its next block."""
+    def __init__(self, max_body: int, max_transfers: int, max_bytes: int, lifetime: float) -> None:
+        """Set the bounds.
+
+        Args:
+            max_body: bytes of one body.
+            max_transfers: bodies at a time.
+            max_bytes: of all bodies together.
+            lifetime: seconds that a body waits for its next block.
+        """
         self._max_body = max_body
         self._max = max_transfers
+        self._max_bytes = max_bytes
         self._lifetime = lifetime
+        self._bytes = 0
         self._parts: OrderedDict[object, tuple[float, bytearray]] = OrderedDict()
 
     def add(self, key: object, block: Block, payload: bytes, now: float) -> bytes | None:
@@ -70,25 +79,33 @@ class Uploads:
         if block.more and len(payload) != block.size:
             raise BlockError("not as long as it says")
         self.expire(now)
+        body = self._take(key)
         if block.number == 0:
             body = bytearray()
-        else:
-            _, body = self._parts.get(key, (0.0, bytearray()))
         if len(body) != block.start:
-            self._parts.pop(key, None)
             raise BlockError("does not continue what has arrived")
         if len(body) + len(payload) > self._max_body:
-            self._parts.pop(key, None)
             raise OverflowError("body too large")
         body += payload
         if not block.more:
-            self._parts.pop(key, None)
             return bytes(body)
         self._parts[key] = (now + self._lifetime, body)
-        self._parts.move_to_end(key)
-        if len(self._parts) > self._max:
-            self._parts.popitem(last=False)
+        self._bytes += len(body)
+        while len(self._parts) > self._max or self._bytes > self._max_bytes:
+            self._forget_oldest()
         return None
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def _take(self, key: object) -> bytearray:
+        _, body = self._parts.pop(key, (0.0, bytearray()))
+        self._bytes -= len(body)
+        return body
+
+    def _forget_oldest(self) -> None:
+        _, (_, body) = self._parts.popitem(last=False)
+        self._bytes -= len(body)
 
     def expire(self, now: float) -> None:
         """Forget bodies that nobody continues."""
@@ -96,7 +113,7 @@ class Uploads:
             until, _ = next(iter(self._parts.values()))
             if until > now:
                 return
-            self._parts.popitem(last=False)
+            self._forget_oldest()
 
 
 def part(body: bytes, wanted: Block | None) -> tuple[bytes, list[tuple[int, bytes]]]:

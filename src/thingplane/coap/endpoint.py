@@ -3,7 +3,7 @@
 import heapq
 import itertools
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -37,6 +37,10 @@ class Limits:
     """Bytes of a request or response in blocks."""
     transfers: int = 1_000
     """Requests that arrive in blocks, and responses that are fetched in blocks, at the same time."""
+    transfer_bytes: int = 32 * 1024 * 1024
+    """Bytes of them, each direction by itself. The one longest without a block makes room."""
+    stranger_body: int = 2_048
+    """Bytes of a request in blocks of a peer that is not known; these make no room among those of others."""
     unacknowledged: int = 10_000
     """Separate responses that wait for an acknowledgement."""
 
@@ -106,7 +110,12 @@ class Endpoint:
     """
 
     def __init__(
-        self, limits: Limits | None = None, *, first_message_id: int = 0, known: frozenset[int] = frozenset()
+        self,
+        limits: Limits | None = None,
+        *,
+        first_message_id: int = 0,
+        known: frozenset[int] = frozenset(),
+        is_trusted: Callable[[Message], bool] = lambda _message: True,
     ) -> None:
         """Prepare an endpoint.
 
@@ -114,6 +123,7 @@ class Endpoint:
             limits: bounds of memory.
             first_message_id: of messages that are no answers; best a random number.
             known: critical options above those of the RFCs that the application understands.
+            is_trusted: tells whether a message comes from a peer that may send large bodies; a quick look.
         """
         self.outgoing: list[tuple[bytes, Hashable]] = []
         """(datagram, peer)."""
@@ -123,8 +133,12 @@ class Endpoint:
         self._exchanges: OrderedDict[tuple[Hashable, int], _Exchange] = OrderedDict()
         self._exchange_bytes = 0
         self._slow: OrderedDict[Request, float] = OrderedDict()
-        self._uploads = Uploads(self._limits.body, self._limits.transfers, EXCHANGE_LIFETIME_S)
+        self._is_trusted = is_trusted
+        count, size = self._limits.transfers, self._limits.transfer_bytes
+        self._uploads = Uploads(self._limits.body, count, size, EXCHANGE_LIFETIME_S)
+        self._strangers = Uploads(self._limits.stranger_body, count, size, EXCHANGE_LIFETIME_S)
         self._bodies: OrderedDict[object, tuple[float, int, Options, bytes]] = OrderedDict()
+        self._body_bytes = 0
         self._unacknowledged: dict[tuple[Hashable, int], bytes] = {}
         self._due: list[tuple[float, int, _Repetition]] = []
         self._count = itertools.count()
@@ -189,8 +203,9 @@ class Endpoint:
             self._continue_response(request, now)
             return None
         if request.block1 is not None:
+            uploads = self._uploads if self._is_trusted(message) else self._strangers
             try:
-                body = self._uploads.add(_body_key(message, peer), request.block1, message.payload, now)
+                body = uploads.add(_body_key(message, peer), request.block1, message.payload, now)
             except BlockError as error:
                 self.respond(request, Code.REQUEST_ENTITY_INCOMPLETE, now, str(error).encode())
                 return None
@@ -275,10 +290,16 @@ class Endpoint:
         if len(payload) > self._limits.body:
             raise ValueError("response too large")
         key = _body_key(request.message, request.peer)
+        self._forget_body(key)
         self._bodies[key] = (now + EXCHANGE_LIFETIME_S, code, options, payload)
-        self._bodies.move_to_end(key)
-        if len(self._bodies) > self._limits.transfers:
-            self._bodies.popitem(last=False)
+        self._body_bytes += len(payload)
+        while len(self._bodies) > self._limits.transfers or self._body_bytes > self._limits.transfer_bytes:
+            self._forget_body(next(iter(self._bodies)))
+
+    def _forget_body(self, key: object) -> None:
+        known = self._bodies.pop(key, None)
+        if known is not None:
+            self._body_bytes -= len(known[3])
 
     def _continue_response(self, request: Request, now: float) -> None:
         until, code, options, payload = self._bodies.get(
@@ -339,8 +360,9 @@ class Endpoint:
             self._exchanges.popitem(last=False)
             self._exchange_bytes -= len(exchange.datagram)
         while self._bodies and next(iter(self._bodies.values()))[0] <= now:
-            self._bodies.popitem(last=False)
+            self._forget_body(next(iter(self._bodies)))
         self._uploads.expire(now)
+        self._strangers.expire(now)
 
 
 def _body_key(message: Message, peer: Hashable) -> object:

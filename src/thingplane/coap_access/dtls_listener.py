@@ -23,6 +23,8 @@ _log = structlog.get_logger(__name__)
 _TICK_S: Final = 0.25
 _HANDSHAKE_S: Final = 30.0
 """Seconds that a handshake may take."""
+MAX_SHAKING: Final = 1_000
+"""Handshakes at a time. Beyond, the oldest of them makes room, and no session that is complete."""
 
 
 class _Peer:
@@ -65,7 +67,7 @@ class DtlsListener(DatagramListener):
         self._max = max_sessions
         self._idle_s = idle_s
         self._peers: OrderedDict[Address, _Peer] = OrderedDict()
-        self._shaking: set[_Peer] = set()
+        self._shaking: dict[_Peer, None] = {}  # oldest first
         self._tasks: set[asyncio.Task[None]] = set()
         self.server = CoapServer(resources, counters, self._send, _peer_host, Limits(), secure=True)
         self._ticking = self._loop.create_task(self._tick())
@@ -76,7 +78,9 @@ class DtlsListener(DatagramListener):
     def datagram_received(self, data: bytes, addr: Any) -> None:
         address: Address = addr[:2]
         peer = self._peers.get(address)
-        if peer is None or (_is_client_hello(data) and peer.session.is_ready):
+        if peer is None or (peer.session.is_ready and _is_client_hello(data)):
+            if not _is_client_hello(data):
+                return
             # A device that has started again uses its old port, perhaps (RFC 6347, 4.2.8): the old session lasts until
             # the new one has proven its address.
             session, answers = self._context().hello(data, f"{address[0]} {address[1]}".encode())
@@ -90,8 +94,8 @@ class DtlsListener(DatagramListener):
             data = b""
         if peer.is_loading:
             return  # it is sent again
-        peer.until = self._loop.time() + (self._idle_s if peer.session.is_ready else _HANDSHAKE_S)
-        self._peers.move_to_end(address)
+        if peer.session.is_ready:
+            self._heard(peer)
         absent = None if peer.session.is_ready else self._context().keys.absent(data)
         if absent is None:
             self._take(peer, data or None)
@@ -103,18 +107,25 @@ class DtlsListener(DatagramListener):
 
     def _begin(self, address: Address, session: "DtlsSession") -> _Peer:
         peer = self._peers[address] = _Peer(address, session, self._loop.time() + _HANDSHAKE_S)
-        self._shaking.add(peer)
+        self._shaking[peer] = None
+        if len(self._shaking) > MAX_SHAKING:
+            self._fail(next(iter(self._shaking)), DtlsError("too many handshakes"))
         if len(self._peers) > self._max:
             self._forget(next(iter(self._peers.values())))
         self._counters.sessions = len(self._peers)
         return peer
 
+    def _heard(self, peer: _Peer) -> None:
+        peer.until = self._loop.time() + self._idle_s
+        self._peers.move_to_end(peer.address)
+
     async def _load(self, peer: _Peer, data: bytes, names: tuple[str, str]) -> None:
         """Bring the device into memory whose key OpenSSL is going to ask for."""
         try:
             await self._context().keys.load(*names)
-        finally:
-            peer.is_loading = False
+        except Exception:  # noqa: BLE001 - whatever failed, the handshake ends, and the device begins another one
+            _log.exception("device of a handshake could not be read", product_key=names[0], device_name=names[1])
+        peer.is_loading = False
         if self._peers.get(peer.address) is peer:
             self._take(peer, data)
 
@@ -128,8 +139,9 @@ class DtlsListener(DatagramListener):
             return
         self._flush(peer)
         if session.is_ready and not was_ready:
-            self._shaking.discard(peer)
+            self._shaking.pop(peer, None)
             self._counters.handshakes += 1
+            self._heard(peer)
         for message in messages:
             self.server.receive(message, peer)
 
@@ -161,7 +173,7 @@ class DtlsListener(DatagramListener):
     def _forget(self, peer: _Peer) -> None:
         if self._peers.get(peer.address) is peer:
             del self._peers[peer.address]
-        self._shaking.discard(peer)
+        self._shaking.pop(peer, None)
         self._counters.sessions = len(self._peers)
 
     async def _tick(self) -> None:

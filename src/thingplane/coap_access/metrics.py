@@ -5,6 +5,7 @@ from typing import Final
 
 HELP: Final = {
     "coap_requests_total": "Requests of devices over CoAP.",
+    "coap_turned_away_total": "Requests that were told to come later, since too many were handled already.",
     "coap_answers_total": "Answers to them, by code.",
     "coap_dtls_sessions": "DTLS sessions.",
     "coap_dtls_handshakes_total": "DTLS handshakes that were completed.",
@@ -18,6 +19,7 @@ class Counters:
 
     def __init__(self) -> None:
         self.requests = 0
+        self.turned_away = 0
         self.answers: Counter[int] = Counter()
         self.handshakes = 0
         self.failed = 0
@@ -27,6 +29,7 @@ class Counters:
         """Return the values by name; a label follows a colon."""
         values: dict[str, float] = {
             "coap_requests_total": self.requests,
+            "coap_turned_away_total": self.turned_away,
             "coap_dtls_sessions": self.sessions,
             "coap_dtls_handshakes_total": self.handshakes,
             "coap_dtls_failed_total": self.failed,

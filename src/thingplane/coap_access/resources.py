@@ -10,7 +10,7 @@ import structlog
 from thingplane.alink import read_fields
 from thingplane.bus import Bus
 from thingplane.clock import Clock
-from thingplane.coap import Code, Number, Request
+from thingplane.coap import Code, Message, Number, Request
 from thingplane.coap_access.answers import CBOR, Answer, RefusedError, content, is_cbor, is_known_format
 from thingplane.coap_access.encryption import DecryptionError, Key
 from thingplane.coap_access.sessions import Session, Sessions
@@ -88,6 +88,14 @@ class Resources:
         self._token_seconds = token_seconds
         self._throttle = Throttle(per_minute, 60, clock.monotonic)
         bus.subscribe(DeviceDeleted, self._deleted)
+
+    def has_session(self, message: Message) -> bool:
+        """Tell whether a message carries the token of a session in the symmetric mode; its body says who made it."""
+        token = message.first(TOKEN)
+        if token is None:
+            queries = (value[6:] for value in message.all(Number.URI_QUERY) if value.startswith(b"token="))
+            token = next(queries, b"")
+        return token.decode("ascii", "replace") in self.sessions
 
     def tick(self) -> None:
         """Let time pass."""

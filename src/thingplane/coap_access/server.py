@@ -15,6 +15,8 @@ _log = structlog.get_logger(__name__)
 TICK_S: Final = 0.25
 MAX_AT_WORK: Final = 10_000
 """Requests handled at the same time; those beyond are told to come later."""
+MAX_BYTES_AT_WORK: Final = 64 * 1024 * 1024
+"""Bytes of their bodies."""
 
 Send = Callable[[bytes, Hashable], None]
 
@@ -50,7 +52,14 @@ class CoapServer:
         self._secure = secure
         self._now = loop.time
         self._create_task = loop.create_task
-        self._endpoint = Endpoint(limits, first_message_id=int(loop.time() * 1000), known=CRITICAL)
+        self._endpoint = Endpoint(
+            limits,
+            first_message_id=int(loop.time() * 1000),
+            known=CRITICAL,
+            # With DTLS, whoever gets this far has proven its address.
+            is_trusted=lambda message: secure or resources.has_session(message),
+        )
+        self._bytes_at_work = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticking = loop.create_task(self._tick())
 
@@ -59,7 +68,8 @@ class CoapServer:
         request = self._endpoint.receive(data, peer, self._now())
         if request is not None:
             self._counters.requests += 1
-            if len(self._tasks) >= MAX_AT_WORK:
+            if len(self._tasks) >= MAX_AT_WORK or self._bytes_at_work > MAX_BYTES_AT_WORK:
+                self._counters.turned_away += 1
                 self._endpoint.respond(request, Code.SERVICE_UNAVAILABLE, self._now())
             else:
                 task = self._create_task(self._serve(request))
@@ -69,7 +79,12 @@ class CoapServer:
             self._flush()
 
     async def _serve(self, request: Request) -> None:
-        answer = await self._resources.answer(request, self._address(request.peer), secure=self._secure)
+        size = len(request.payload)
+        self._bytes_at_work += size
+        try:
+            answer = await self._resources.answer(request, self._address(request.peer), secure=self._secure)
+        finally:
+            self._bytes_at_work -= size
         self._counters.answers[answer.code] += 1
         self._endpoint.respond(
             request, answer.code, self._now(), answer.payload, answer.options, separate=answer.separate

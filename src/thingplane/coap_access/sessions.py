@@ -54,6 +54,9 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_token)
 
+    def __contains__(self, token: str) -> bool:
+        return token in self._by_token
+
     def begin(self, token: str, session: Session) -> None:
         """Keep a session; it replaces the device's session before."""
         self.end(session.device_id)
