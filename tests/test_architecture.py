@@ -59,6 +59,7 @@ EVERYTHING = {
     "tls",
     "certificates",
     "credentials",
+    "descriptors",
 }
 
 

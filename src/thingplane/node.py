@@ -18,6 +18,7 @@ from thingplane import __version__
 from thingplane.clock import SystemClock
 from thingplane.cloud.server import ApiServer
 from thingplane.credentials import Credentials, ensure_credentials
+from thingplane.descriptors import raise_limit
 from thingplane.endpoints import Endpoints, greeting, write_ready
 from thingplane.observability.logs import configure_logs
 from thingplane.settings import Settings
@@ -184,6 +185,7 @@ def run(settings: Settings) -> int:
         StartError: the node can't start.
     """
     configure_logs(settings.log_level, settings.log_format)
+    raise_limit()
     return uvloop.run(_run(settings))
 
 

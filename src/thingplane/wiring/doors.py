@@ -9,6 +9,7 @@ from thingplane.bus import Background
 from thingplane.coap_access.metrics import HELP as COAP_HELP
 from thingplane.coap_access.resources import Resources
 from thingplane.coap_access.service import CoapService
+from thingplane.descriptors import left_for_devices
 from thingplane.gateway.device_tls import DeviceTls
 from thingplane.gateway.metrics import HELP
 from thingplane.gateway.ports import Devices
@@ -120,7 +121,7 @@ def _gateway_settings(settings: Settings) -> GatewaySettings:
         offline_seconds=settings.offline_days * 86_400,
         offline_messages_per_device=settings.offline_messages_per_device,
         offline_bytes_per_device=settings.offline_bytes_per_device,
-        connections=settings.mqtt_connections,
+        connections=left_for_devices(settings.mqtt_connections),
         sub_devices_online=settings.sub_devices_online_per_gateway,
         sub_devices_per_login=settings.sub_devices_per_login,
         sub_device_logins_per_second=settings.mqtt_logins_per_second,
