@@ -157,7 +157,16 @@ async def restarted(
     *, database: Database, clock: FakeClock, devices: DeviceService, blobs: LocalBlobStore
 ) -> FileService:
     files = FileService(database, clock, LocalBus(), devices, blobs, limits=LIMITS)
+    swept = asyncio.Event()
+    sweep = files._garbage.sweep
+
+    async def observed() -> None:
+        await sweep()
+        swept.set()
+
+    files._garbage.sweep = observed  # type: ignore[method-assign]
     await files.start()
+    await swept.wait()
     await files.close()
     return files
 

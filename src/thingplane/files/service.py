@@ -96,8 +96,8 @@ class FileService:
         bus.subscribe(DeviceDeleted, lambda _: self._sweep_now.set())
 
     async def start(self) -> None:
-        """Delete contents that no file has, now and from time to time."""
-        await self._garbage.sweep()
+        """Begin to delete contents that no file has, now and from time to time; the store may be slow or away."""
+        self._sweep_now.set()
         self._sweeping = asyncio.create_task(self._sweep(), name="deletion of files")
 
     async def close(self) -> None:

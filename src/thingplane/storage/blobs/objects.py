@@ -27,6 +27,7 @@ _CHUNK: Final = 8 * 1024 * 1024
 """Larger contents are written in several requests of this size."""
 _CHUNKS_AT_ONCE: Final = 2
 _COMMITS_AT_ONCE: Final = 4
+_CHECK_S: Final = 3
 _REASON: Final = 300
 """Most characters of what the store says is wrong."""
 
@@ -58,12 +59,13 @@ class ObjectBlobStore:
         """Look whether the store answers; a node starts also without it, since devices need not suffer."""
         try:
             with _errors("thingplane"):
-                await self._obstore.get_async(self._store, "thingplane")
+                async with asyncio.timeout(_CHECK_S):
+                    await self._obstore.get_async(self._store, "thingplane")
         except BlobNotFoundError as error:
             if "NoSuchBucket" in str(error.__context__):
                 _log.error("files and updates wait for the object store", error="the bucket does not exist")
         except OSError as error:
-            _log.error("files and updates wait for the object store", error=str(error))
+            _log.error("files and updates wait for the object store", error=str(error) or f"no answer in {_CHECK_S} s")
 
     async def create(self, key: str) -> "ObjectBlobWriter":
         file = self._staged(key)
