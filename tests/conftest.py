@@ -17,6 +17,8 @@ from tests.common.postgres import create_database, drop_database, postgres_serve
 from thingplane.storage.database import Database, metadata
 from thingplane.storage.migrate import load_tables
 
+pytest_plugins = ["tests.common.fleet"]
+
 # The same examples in every run, however slow the machine is: a failure is never luck. HYPOTHESIS_PROFILE=explore looks
 # for new ones.
 hypothesis.settings.register_profile(

@@ -21,26 +21,6 @@ LIMITS = FileLimits(files=4, file_bytes=1000, instance_bytes=3000, upload_ms=60_
 
 
 @pytest.fixture
-def bus() -> LocalBus:
-    return LocalBus()
-
-
-@pytest.fixture
-def products(database: Database, clock: FakeClock, bus: LocalBus) -> ProductService:
-    return ProductService(database, clock, bus)
-
-
-@pytest.fixture
-async def devices(
-    database: Database, clock: FakeClock, bus: LocalBus, products: ProductService
-) -> AsyncIterator[DeviceService]:
-    devices = DeviceService(database, clock, bus, products)
-    await devices.start()
-    yield devices
-    await devices.close()
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "blobs"
 

@@ -31,39 +31,14 @@ from thingplane.groups.service import GroupService
 from thingplane.ota.device import handlers
 from thingplane.ota.form import ObjectEndpoint
 from thingplane.ota.service import OtaService, OtaVersionService
-from thingplane.products.service import NewProduct, Product, ProductService
+from thingplane.products.service import Product, ProductService
 from thingplane.storage.blobs import LocalBlobStore
 from thingplane.storage.database import Database
 
 
 @pytest.fixture
-def bus() -> LocalBus:
-    return LocalBus()
-
-
-@pytest.fixture
-def products(database: Database, clock: FakeClock, bus: LocalBus) -> ProductService:
-    return ProductService(database, clock, bus)
-
-
-@pytest.fixture
-async def devices(
-    database: Database, clock: FakeClock, bus: LocalBus, products: ProductService
-) -> AsyncIterator[DeviceService]:
-    devices = DeviceService(database, clock, bus, products)
-    await devices.start()
-    yield devices
-    await devices.close()
-
-
-@pytest.fixture
 def versions(database: Database, clock: FakeClock) -> OtaVersionService:
     return OtaVersionService(database, clock)
-
-
-@pytest.fixture
-async def product(products: ProductService) -> Product:
-    return await products.create(1, NewProduct(name="Street_light", node_type=0))
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ import thingplane.search.operations  # noqa: F401 - registers the operations
 from tests.common.api import Api
 from tests.common.clock import FakeClock
 from tests.common.sdk_api import sdk_api
-from thingplane.bus import LocalBus
 from thingplane.cloud import Services
 from thingplane.devices.service import Device, DeviceService
 from thingplane.groups.service import GroupService
 from thingplane.ota.service import OtaVersionService
-from thingplane.products.service import NewProduct, Product, ProductService
+from thingplane.products.service import Product, ProductService
 from thingplane.search.service import DeviceSearch
 from thingplane.storage.database import Database
 
@@ -90,37 +89,6 @@ class Search:
         assert answer["Success"] is False, sql
         assert answer["ErrorMessage"]
         return str(answer["Code"]).removeprefix("iot.devicesearch.")
-
-
-@pytest.fixture
-def bus() -> LocalBus:
-    return LocalBus()
-
-
-@pytest.fixture
-def products(database: Database, clock: FakeClock, bus: LocalBus) -> ProductService:
-    return ProductService(database, clock, bus)
-
-
-@pytest.fixture
-async def devices(
-    database: Database, clock: FakeClock, bus: LocalBus, products: ProductService
-) -> AsyncIterator[DeviceService]:
-    devices = DeviceService(database, clock, bus, products)
-    await devices.start()
-    yield devices
-    await devices.close()
-
-
-@pytest.fixture
-async def product(products: ProductService) -> Product:
-    return await products.create(1, NewProduct(name="Street_light", node_type=0))
-
-
-@pytest.fixture
-async def foreign_product(products: ProductService) -> Product:
-    """A product of another instance."""
-    return await products.create(2, NewProduct(name="Street_light", node_type=0))
 
 
 @pytest.fixture

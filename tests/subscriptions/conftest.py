@@ -32,16 +32,6 @@ Start = Callable[[], Coroutine[Any, Any, SubscriptionService]]
 
 
 @pytest.fixture
-def bus() -> LocalBus:
-    return LocalBus()
-
-
-@pytest.fixture
-def products(database: Database, clock: FakeClock, bus: LocalBus) -> ProductService:
-    return ProductService(database, clock, bus)
-
-
-@pytest.fixture
 async def forwarder(tmp_path: Path, clock: FakeClock, database: Database) -> AsyncIterator[Forwarder]:
     async with forwarding(tmp_path, clock, database) as forwarder:
         yield forwarder
@@ -94,20 +84,9 @@ async def api(products: ProductService, subscriptions: SubscriptionService, cloc
 
 
 @pytest.fixture
-async def product(products: ProductService) -> Product:
-    return await products.create(1, NewProduct(name="Street_light", node_type=0))
-
-
-@pytest.fixture
 async def gateways(products: ProductService) -> Product:
     """A product whose devices are gateways."""
     return await products.create(1, NewProduct(name="Gateways", node_type=1))
-
-
-@pytest.fixture
-async def foreign_product(products: ProductService) -> Product:
-    """A product of another instance."""
-    return await products.create(2, NewProduct(name="Street_light", node_type=0))
 
 
 def source(product: Product) -> Source:

@@ -24,26 +24,6 @@ Register = Callable[[int], Awaitable[list[Device]]]
 
 
 @pytest.fixture
-def bus() -> LocalBus:
-    return LocalBus()
-
-
-@pytest.fixture
-def products(database: Database, clock: FakeClock, bus: LocalBus) -> ProductService:
-    return ProductService(database, clock, bus)
-
-
-@pytest.fixture
-async def devices(
-    database: Database, clock: FakeClock, bus: LocalBus, products: ProductService
-) -> AsyncIterator[DeviceService]:
-    devices = DeviceService(database, clock, bus, products)
-    await devices.start()
-    yield devices
-    await devices.close()
-
-
-@pytest.fixture
 def topology(database: Database, clock: FakeClock, bus: LocalBus, devices: DeviceService) -> TopologyService:
     return TopologyService(database, clock, bus, devices, max_sub_devices=12)
 
