@@ -139,7 +139,7 @@ class Presence:
             await self.flush()
         except Exception:  # noqa: BLE001 (logged, and tried again)
             # The times stay in memory and are tried again; devices go on working without their record of them.
-            _log.exception("device_times_not_written", devices=len(self._unwritten))
+            _log.exception("times of devices could not be written, trying again", devices=len(self._unwritten))
         finally:
             self._writing = None
             if self._unwritten:

@@ -74,7 +74,7 @@ class JobQueue:
                 await self._run(job)
             except Exception:  # noqa: BLE001 (logged, and tried again)
                 # The job is in the database, which may be away for a while.
-                _log.exception("job_failed", queue=self._name, job=job)
+                _log.exception("a job failed, trying again", queue=self._name, job=job)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), RETRY_DELAY)
             else:

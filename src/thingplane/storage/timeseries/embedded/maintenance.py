@@ -61,7 +61,9 @@ class Maintenance:
                         return
             except (TimeSeriesError, apsw.Error, OSError) as error:
                 # Nothing is lost: the messages stay in hot files, which are read as well, only slower.
-                _log.error("history_not_sealed", error=str(error), retry_s=self._options.retry_ms / 1000)
+                _log.error(
+                    "history could not be sealed, trying again", error=str(error), retry_s=self._options.retry_ms / 1000
+                )
                 await asyncio.sleep(self._options.retry_ms / 1000)
 
     async def seal(self) -> None:
