@@ -1,7 +1,7 @@
 """Fixtures: thing models over products, and the cloud API in front of both."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
 
 import msgspec
@@ -9,6 +9,7 @@ import pytest
 
 from tests.common.api import Api
 from tests.common.clock import FakeClock
+from tests.common.sdk_api import sdk_api
 from thingplane.bus import LocalBus
 from thingplane.cloud import OPERATIONS, Services
 from thingplane.products.operations import changes, creation, queries
@@ -21,16 +22,6 @@ MakeProduct: TypeAlias = Callable[..., Awaitable[Product]]
 
 _MODULES = {module.__name__ for module in (changes, creation, queries, editing, reading, templates)}
 THING_OPERATIONS = {name: found for name, found in OPERATIONS.items() if found.module in _MODULES}
-
-
-@pytest.fixture
-def bus() -> LocalBus:
-    return LocalBus()
-
-
-@pytest.fixture
-def products(database: Database, clock: FakeClock, bus: LocalBus) -> ProductService:
-    return ProductService(database, clock, bus)
 
 
 @pytest.fixture
@@ -55,8 +46,9 @@ async def product(make_product: MakeProduct) -> Product:
 
 
 @pytest.fixture
-def api(products: ProductService, models: ThingModelService, clock: FakeClock) -> Api:
-    return Api(Services(products, models), clock=clock, operations=THING_OPERATIONS)
+async def api(products: ProductService, models: ThingModelService, clock: FakeClock) -> AsyncIterator[Api]:
+    async with sdk_api(Services(products, models), clock, operations=THING_OPERATIONS) as api:
+        yield api
 
 
 def int_property(identifier: str, **changes: Any) -> dict[str, Any]:

@@ -7,10 +7,9 @@ import pytest
 
 from tests.common.api import Api
 from tests.common.clock import FakeClock
-from tests.things.conftest import THING_OPERATIONS, MakeProduct, features, int_property
+from tests.things.conftest import MakeProduct, features, int_property
 from tests.things.test_editing import create, draft, identifiers
 from thingplane.bus import LocalBus
-from thingplane.cloud import Services
 from thingplane.products.service import Product, ProductService
 from thingplane.storage.database import Database
 from thingplane.things.model.limits import ModelLimits
@@ -24,11 +23,6 @@ PUMP: dict[str, Any] = {"FunctionBlockId": "Pump", "FunctionBlockName": "Pump_Mo
 def models(database: Database, clock: FakeClock, products: ProductService, bus: LocalBus) -> ThingModelService:
     limits = ModelLimits(features=3, modules=1, description_characters=5, document_bytes=4000, extend_config_bytes=60)
     return ThingModelService(database, clock, products, bus, limits=limits, versions_kept=2, features_per_call=2)
-
-
-@pytest.fixture
-def api(products: ProductService, models: ThingModelService, clock: FakeClock) -> Api:
-    return Api(Services(products, models), clock=clock, operations=THING_OPERATIONS)
 
 
 async def tsl(api: Api, product: Product, **parameters: str) -> str:
