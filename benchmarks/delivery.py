@@ -36,6 +36,7 @@ OFFERED: Final = 20_000
 STEADY: Final = 5_000
 OFFERED_S: Final = 15.0
 """So long that the history is sealed once: that is part of the cost of every post."""
+WARMUP_S: Final = 1.0
 MEASURE_S: Final = 5.0
 BACKLOG: Final = 1_000_000
 RULES: Final = 1_000
@@ -72,7 +73,7 @@ def delivery(fleet: Fleet, runs: int) -> Iterator[Figure]:
 def _with_rhea(fleet: Fleet, runs: int) -> Iterator[Figure]:
     with installed() as script:
         offered = [_delivered(fleet, script, OFFERED, OFFERED_S) for _ in range(runs)]
-        steady = [_delivered(fleet, script, STEADY, MEASURE_S, clock="device") for _ in range(runs)]
+        steady = [_delivered(fleet, script, STEADY, WARMUP_S + MEASURE_S) for _ in range(runs)]
         with _backlog(fleet) as (folder, group):
             drained = [_drained(folder, script, group) for _ in range(runs)]
     cost, delay = Goal(60, 35, less_is_better=True), Goal(20, 5, less_is_better=True)
@@ -87,10 +88,12 @@ def _with_rhea(fleet: Fleet, runs: int) -> Iterator[Figure]:
     yield Figure("… CPU of the node", "µs/message", [run.per_message_us for run in drained])
 
 
-def _delivered(fleet: Fleet, script: Path, rate: int, seconds: float, clock: str = "generateTime") -> _Result:
-    with fleet.node() as node, consumer(node, script, subscribe(node, fleet.product_key), clock) as client:
-        spent, count, per_second = uvloop.run(_post(fleet, node, rate, seconds))
-        consumed = client.leave()
+def _delivered(fleet: Fleet, script: Path, rate: int, seconds: float) -> _Result:
+    with fleet.node() as node:
+        group = subscribe(node, fleet.product_key)
+        with consumer(node, script, group, "device", skip=int(rate * WARMUP_S)) as client:
+            spent, count, per_second = uvloop.run(_post(fleet, node, rate, seconds))
+            consumed = client.leave()
     if consumed.messages < count:
         raise BenchmarkError(f"the consumer has {consumed.messages} of {count} messages")
     return _Result(spent / count * 1e6, per_second, consumed.p50_ms, consumed.p99_ms)
@@ -118,7 +121,7 @@ async def _connected(fleet: Fleet, node: Node) -> Load:
     load = Load()
     port = urlsplit(node.ready.endpoints["mqtt"]).port or 0
     await load.connect(fleet.identities[:CONNECTIONS], "127.0.0.1", port)
-    await asyncio.sleep(1)
+    await asyncio.sleep(WARMUP_S)
     return load
 
 
@@ -214,7 +217,7 @@ def _start_rule(client: CloudClient, product_key: str, name: str, rule: dict[str
 async def _cost(fleet: Fleet, node: Node) -> float:
     load = await _connected(fleet, node)
     load.start_closed_loop(1)
-    await asyncio.sleep(1)
+    await asyncio.sleep(WARMUP_S)
     cpu, before = cpu_seconds(node.pid), load.answered
     await asyncio.sleep(MEASURE_S)
     spent, answered = cpu_seconds(node.pid) - cpu, load.answered - before
