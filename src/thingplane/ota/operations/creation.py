@@ -1,6 +1,6 @@
 """CreateOTAVerifyJob, CreateOTAStaticUpgradeJob and CreateOTADynamicUpgradeJob."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from thingplane.cloud import Context, Field, Request, Response, Struct, operation
 from thingplane.cloud.times import utc
@@ -66,6 +66,21 @@ class JobRequest(Request):
             pairs.append((tag.Key, tag.Value))
         return dict(check_tags(pairs))
 
+    def strategy(self, **more: Any) -> Strategy:
+        """Return the strategy, with what else there is for the kind of batch.
+
+        Raises:
+            BusinessError: as ``tags``.
+        """
+        return Strategy(
+            timeout=self.TimeoutInMinutes,
+            need_push=self.NeedPush,
+            need_confirm=self.NeedConfirm,
+            protocol=self.DownloadProtocol,
+            tags=self.tags(),
+            **more,
+        )
+
 
 class CreatedJob(Struct):
     JobId: str
@@ -99,14 +114,7 @@ class CreateOTAVerifyJobResponse(Response):
 
 @operation(qps=10)
 async def CreateOTAVerifyJob(ctx: Context, req: CreateOTAVerifyJobRequest) -> CreateOTAVerifyJobResponse:
-    strategy = Strategy(
-        timeout=req.TimeoutInMinutes,
-        need_push=req.NeedPush,
-        need_confirm=req.NeedConfirm,
-        protocol=req.DownloadProtocol,
-        tags=req.tags(),
-    )
-    new = NewJob(kind="VERIFY", selection="SPECIFIC", strategy=strategy, names=req.TargetDeviceName)
+    new = NewJob(kind="VERIFY", selection="SPECIFIC", strategy=req.strategy(), names=req.TargetDeviceName)
     return CreateOTAVerifyJobResponse(Data=await _create(ctx, req, new))
 
 
@@ -154,24 +162,12 @@ async def CreateOTAStaticUpgradeJob(
     ctx: Context, req: CreateOTAStaticUpgradeJobRequest
 ) -> CreateOTAStaticUpgradeJobResponse:
     _check_targets(req)
-    check_retries(req.RetryInterval, req.RetryCount, req.TimeoutInMinutes)
-    if req.OverwriteMode == 2 and req.MultiModuleMode:
-        raise errors.OVERWRITE_AND_MULTI_MODULE_CONFLICT()
-    strategy = Strategy(
-        src_versions=tuple(req.SrcVersion),
-        per_minute=req.MaximumPerMinute,
-        retry_interval=req.RetryInterval,
-        retry_count=req.RetryCount,
-        timeout=req.TimeoutInMinutes,
+    _check_modes(req)
+    strategy = _upgrade_strategy(
+        req,
         gray_percent=req.GrayPercent if req.TargetSelection == "GRAY" else None,
-        overwrite_mode=req.OverwriteMode,
-        multi_module=req.MultiModuleMode,
-        need_push=req.NeedPush,
-        need_confirm=req.NeedConfirm,
-        protocol=req.DownloadProtocol,
         group_id=req.GroupId if req.TargetSelection == "GROUP" else None,
         group_name=await _group_name(ctx, req),
-        tags=req.tags(),
     )
     new = NewJob(
         kind="STATIC",
@@ -239,22 +235,28 @@ async def CreateOTADynamicUpgradeJob(
         raise errors.DYNAMIC_GROUP_FORBIDDEN()
     if not req.SrcVersion:
         raise errors.NULL_SRC_VERSIONS()
+    _check_modes(req)
+    strategy = _upgrade_strategy(req, dynamic_mode=req.DynamicMode)
+    new = NewJob(kind="DYNAMIC", selection="ALL", strategy=strategy)
+    return CreateOTADynamicUpgradeJobResponse(Data=await _create(ctx, req, new))
+
+
+def _check_modes(req: CreateOTAStaticUpgradeJobRequest | CreateOTADynamicUpgradeJobRequest) -> None:
+    """Refuse settings that contradict each other."""
     check_retries(req.RetryInterval, req.RetryCount, req.TimeoutInMinutes)
     if req.OverwriteMode == 2 and req.MultiModuleMode:
         raise errors.OVERWRITE_AND_MULTI_MODULE_CONFLICT()
-    strategy = Strategy(
+
+
+def _upgrade_strategy(
+    req: CreateOTAStaticUpgradeJobRequest | CreateOTADynamicUpgradeJobRequest, **more: Any
+) -> Strategy:
+    return req.strategy(
         src_versions=tuple(req.SrcVersion),
         per_minute=req.MaximumPerMinute,
         retry_interval=req.RetryInterval,
         retry_count=req.RetryCount,
-        timeout=req.TimeoutInMinutes,
         overwrite_mode=req.OverwriteMode,
         multi_module=req.MultiModuleMode,
-        dynamic_mode=req.DynamicMode,
-        need_push=req.NeedPush,
-        need_confirm=req.NeedConfirm,
-        protocol=req.DownloadProtocol,
-        tags=req.tags(),
+        **more,
     )
-    new = NewJob(kind="DYNAMIC", selection="ALL", strategy=strategy)
-    return CreateOTADynamicUpgradeJobResponse(Data=await _create(ctx, req, new))
