@@ -1,4 +1,4 @@
-"""Every operation of the fleet and of its updates over the wire: as the official SDK calls it, and in XML."""
+"""Every operation of the fleet, its thing models and its updates over the wire: by the official SDK, and in XML."""
 
 import asyncio
 import http.client
@@ -12,6 +12,7 @@ from alibabacloud_iot20180120.client import Client
 from tests.common.node import NodeProcess
 from tests.e2e.operations.calls import checked_client
 from tests.e2e.operations.scenario import Answer, Scenario
+from tests.e2e.operations.things import ThingScenario
 from tests.e2e.operations.updates import UpdateScenario
 from thingplane.clock import SystemClock
 from thingplane.cloud.client import Signer
@@ -23,10 +24,15 @@ def operations(*groups: str) -> frozenset[str]:
 
 
 FLEET: Final = operations("products", "devices", "device-groups", "topics")
+THINGS: Final = operations("tsl-models", "tsl-use", "device-shadows")
 UPDATES: Final = operations("ota")
 SCENARIOS: Final = pytest.mark.parametrize(
     ("scenario_of", "expected"),
-    [pytest.param(Scenario, FLEET, id="fleet"), pytest.param(UpdateScenario, UPDATES, id="updates")],
+    [
+        pytest.param(Scenario, FLEET, id="fleet"),
+        pytest.param(ThingScenario, THINGS, id="things"),
+        pytest.param(UpdateScenario, UPDATES, id="updates"),
+    ],
 )
 METHODS: Final = {
     name.replace("_", ""): name for name in vars(Client) if not name.endswith(("_async", "_with_options"))
@@ -62,7 +68,7 @@ class Xml:
 
 
 def test_these_are_all_operations() -> None:
-    assert (len(FLEET), len(UPDATES)) == (70, 23)
+    assert (len(FLEET), len(THINGS), len(UPDATES)) == (70, 35, 23)
 
 
 @SCENARIOS
