@@ -97,7 +97,7 @@ class ThingScenario(Scenario):
     async def _reports(self, client: RawDevice) -> None:
         for path, params in (("property", {"Level": 5}), ("Full", {"value": {}})):
             topic = f"/sys/{self._key}/every-1/thing/event/{path}/post"
-            content = {"id": "1", "version": "1.0", "params": params}
+            content: dict[str, Any] = {"id": "1", "version": "1.0", "params": params}
             client.send(Publish(topic, json.dumps(content).encode(), 1, packet_id=1))
             while not isinstance(await client.receive(), Puback):
                 pass
