@@ -233,3 +233,27 @@ async def test_a_small_budget_slows_rules_down_and_loses_nothing(world: World, m
         await asyncio.sleep(0)
     await world.idle(rule_id)
     assert bodies(await world.received(20)) == [{"n": number} for number in range(20)]
+
+
+async def test_what_arrives_while_nothing_is_found_in_the_log_is_not_missed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = world.forwarder.read
+    reads = 0
+
+    async def gone(subscriber: int, after: int, limit: int) -> list[Forwarded]:
+        """What waited has been dropped; a message arrives before this is known."""
+        nonlocal reads
+        reads += 1
+        if reads > 1:
+            return await read(subscriber, after, limit)
+        world.say({"t": 1})
+        await world.forwarder.durable()
+        await asyncio.sleep(0)
+        return []
+
+    monkeypatch.setattr(world.forwarder, "read", gone)
+    rule_id = await world.running()
+    await world.until(lambda: reads > 1)
+    await world.idle(rule_id)
+    assert bodies(await world.received(1)) == [{"t": 1}]

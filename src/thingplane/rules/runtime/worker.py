@@ -129,6 +129,7 @@ class Worker(Generic[W]):
             while not self._has_room(1):
                 self._room.clear()
                 await self._room.wait()
+            announced = self._announced
             try:
                 messages = await self._forwarder.read(self.subscriber, self._taken, CHUNK)
                 await self.work.prepare(messages)
@@ -138,12 +139,13 @@ class Worker(Generic[W]):
                 continue
             if messages:
                 self._take(messages)
-            elif self._announced <= self._taken:
-                # Before anything can arrive: from here on messages come by themselves.
-                self._reading = None
-                return
             else:
-                self._taken = self._announced
+                # What was announced before is gone; what was announced while this was reading is not.
+                self._taken = max(self._taken, announced)
+                if self._announced <= self._taken:
+                    # Before anything can arrive: from here on messages come by themselves.
+                    self._reading = None
+                    return
             await asyncio.sleep(0)
 
     def _take(self, messages: Sequence[Forwarded]) -> None:
