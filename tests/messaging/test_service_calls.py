@@ -123,3 +123,61 @@ async def test_services_of_many_devices_are_called_at_once(world: World) -> None
     assert [message.device_id for message in world.downlink.sent] == [world.device.id, second.id]
     code = await world.refused("InvokeThingsService", Identifier="measure", Args='{"times":1}', **names)
     assert code == "iot.device.InvokeThingServiceFailed"
+
+
+@ON_ONE_DATABASE
+async def test_a_hundred_devices_are_asked_by_one_call(world: World) -> None:
+    names = [f"many{number}" for number in range(100)]
+    devices = [await world.devices.register(world.product, name) for name in names]
+    for device in devices:
+        world.connect(device)
+    everyone = {"ProductKey": world.product.product_key, "DeviceName": names}
+    await world.api.call("InvokeThingsService", Identifier="blink", Args='{"times":1}', **everyone)
+    await world.api.call("SetDevicesProperty", Items='{"Level":5}', **everyone)
+    ids = [device.id for device in devices]
+    assert [message.device_id for message in world.downlink.sent] == ids * 2
+    assert len({msgspec.json.decode(message.payload)["id"] for message in world.downlink.sent}) == 200
+
+
+async def test_sessions_of_offline_devices_keep_calls_with_qos_1_and_records_tell_of_the_others(world: World) -> None:
+    second, third = [await world.devices.register(world.product, name) for name in ("lamp2", "lamp3")]
+    for device in (world.device, second):
+        world.connect(device)
+        world.disconnect(device)
+    world.downlink.with_session.add(world.device.id)
+    names = {"ProductKey": world.product.product_key, "DeviceName": ["lamp1", "lamp2", "lamp3"]}
+    for action, more in (
+        ("InvokeThingsService", {"Identifier": "blink", "Args": '{"times":1}'}),
+        ("SetDevicesProperty", {"Items": '{"Level":5}'}),
+    ):
+        assert (await world.api.call(action, Qos=1, **names, **more))["Success"] is True
+    assert [(message.device_id, message.qos) for message in world.downlink.sent] == [(world.device.id, 1)] * 2
+    answer = await world.call("InvokeThingService", Identifier="blink", Args='{"times":1}', Qos=1)
+    assert answer["Success"] is True
+    assert len(world.downlink.sent) == 3
+    for device, code in ((second, 9201), (third, 9200)):
+        outputs = [record["OutputData"] for record in await records(world, IotId=device.iot_id)]
+        assert [msgspec.json.decode(output)["code"] for output in outputs] == [code] * 2
+
+
+@ON_ONE_DATABASE
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"DeviceName": ["lamp1", "nobody"]}, "iot.device.NotExistedDevice"),
+        ({"DeviceName": [f"lamp{number}" for number in range(101)]}, "iot.common.InvalidFormattedParameter"),
+        ({"ProductKey": "a1Unknown00"}, "iot.prod.NotExistedProduct"),
+        ({"ProductKey": ""}, "iot.prod.NullProductKey"),
+        ({"Identifier": "nothing"}, "iot.device.InvokeThingServiceFailed"),
+        ({"Args": "[]"}, "iot.device.InvokeThingServiceFailed"),
+        ({"Args": '{"times":"x"}'}, "iot.device.InvokeThingServiceFailed"),
+        ({"Qos": 2}, "iot.common.InvalidFormattedParameter"),
+    ],
+)
+async def test_bad_parameters_of_a_call_for_many_call_nobody(
+    world: World, changes: dict[str, object], code: str
+) -> None:
+    world.connect()
+    parameters = {"ProductKey": world.product.product_key, "DeviceName": ["lamp1"], "Identifier": "blink"}
+    assert await world.refused("InvokeThingsService", **({**parameters, "Args": '{"times":1}'} | changes)) == code
+    assert world.downlink.sent == []

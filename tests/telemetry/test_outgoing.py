@@ -167,6 +167,53 @@ async def test_repetitions_are_left_out_as_the_product_says(world: World) -> Non
     assert len(await heard(world, member)) == 1
 
 
+@pytest.mark.parametrize(
+    ("validate_type", "expected"),
+    [
+        (0, [(["Temp"], [])]),
+        (1, [(["Temp"], ["Level"]), ([], ["Level"])]),
+        (2, [(["Temp", "Level"], [])]),
+    ],
+)
+async def test_repetitions_of_what_fails_are_told_as_the_product_is_checked(
+    world: World, validate_type: int, expected: list[tuple[list[str], list[str]]]
+) -> None:
+    member = await subscribe(world)
+    await set_level(world, validate_type)
+    product = await world.products.get(1, world.product.product_key)
+    await world.products.set_filter(product, by_timestamp=False, by_value=True)
+    for _ in range(2):
+        world.clock.advance(1)
+        await world.post({"Temp": 1, "Level": "high"})
+    reports = await bodies(world, member)
+    assert [(list(report["items"]), list(report["checkFailedData"])) for report in reports] == expected
+
+
+async def test_repetitions_of_a_time_are_left_out_whatever_the_value(world: World) -> None:
+    member = await subscribe(world)
+    await world.products.set_filter(world.product, by_timestamp=True, by_value=False)
+    for value, time in ((1, 5), (2, 5), (2, 6)):
+        await world.post({"Temp": {"value": value, "time": time}})
+    reports = await bodies(world, member)
+    assert [report["items"]["Temp"] for report in reports] == [{"value": 1, "time": 5}, {"value": 2, "time": 6}]
+
+
+async def test_repetitions_are_left_out_of_packs_and_nothing_of_batches_history_and_events(world: World) -> None:
+    member = await subscribe(world)
+    await world.products.set_filter(world.product, by_timestamp=False, by_value=True)
+    samples = {"properties": {"Temp": [{"value": 1, "time": 1}]}}
+    past = [{"identity": identity(world.device), "properties": [{"Temp": {"value": 1, "time": 1}}]}]
+    for _ in range(2):
+        await post(world, "pack", {"properties": {"Temp": {"value": 1}}})
+        await post(world, "batch", samples)
+        await post(world, "history", past)
+        await world.post({"value": {"code": 5}}, event="alarm")
+    assert [message.kind for message in await heard(world, member)] == [
+        *(Kind.PROPERTY, Kind.PROPERTY_BATCH, Kind.PROPERTY_HISTORY, Kind.EVENT),
+        *(Kind.PROPERTY_BATCH, Kind.PROPERTY_HISTORY, Kind.EVENT),
+    ]
+
+
 # Events.
 
 
@@ -326,8 +373,10 @@ async def test_the_reply_to_an_asynchronous_call_leaves_with_the_id_of_the_call(
     }
 
 
-async def test_an_output_that_the_model_refuses_shows_as_failed(world: World) -> None:
+@pytest.mark.parametrize("validate_type", [0, 1])
+async def test_an_output_that_the_model_refuses_shows_as_failed(world: World, validate_type: int) -> None:
     member = await subscribe(world)
+    await set_level(world, validate_type)
     world.connect()
     await world.messaging.invoke(world.device, "blink", '{"times":3}', 0)
     alink_id = asked(world.downlink.sent[-1])
@@ -340,6 +389,17 @@ async def test_an_output_that_the_model_refuses_shows_as_failed(world: World) ->
         "code": 6306,
         "message": "tsl parse: data type is not int -> done",
     }
+
+
+async def test_without_a_check_an_output_leaves_as_it_came(world: World) -> None:
+    member = await subscribe(world)
+    await set_level(world, 2)
+    world.connect()
+    await world.messaging.invoke(world.device, "blink", '{"times":"many"}', 0)
+    reply = {"id": asked(world.downlink.sent[-1]), "code": 200, "data": {"done": "x"}}
+    await world.uplink("thing/service/blink_reply", msgspec.json.encode(reply))
+    [report] = await bodies(world, member)
+    assert (report["data"], report["checkFailedData"]) == ({"done": "x"}, {})
 
 
 async def test_the_platform_answers_for_a_device_that_cannot_be_reached(world: World) -> None:

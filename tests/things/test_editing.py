@@ -10,7 +10,7 @@ from tests.common.api import Api
 from tests.common.clock import FakeClock
 from tests.things.conftest import MakeProduct, features, int_property
 from thingplane.cloud.client import CallError
-from thingplane.products.service import Product, ProductService
+from thingplane.products.service import Product
 
 EVENT = {"identifier": "alarm", "eventName": "Alarm", "eventType": "ALERT_EVENT_TYPE", "outputData": []}
 SERVICE = {"identifier": "reset", "serviceName": "Reset", "callType": "SYNC", "inputParams": [], "outputParams": []}
@@ -200,9 +200,9 @@ async def test_import_of_a_bad_or_large_text_changes_nothing(api: Api, product: 
     assert identifiers(await draft(api, product)) == ["a"]
 
 
-async def test_released_product_cannot_be_edited(api: Api, product: Product, products: ProductService) -> None:
+async def test_released_product_cannot_be_edited(api: Api, product: Product) -> None:
     await create(api, product, features(properties=[int_property("a")]))
-    await products.set_status(product, "RELEASE_STATUS")
+    assert (await api.call("ReleaseProduct", ProductKey=product.product_key))["Success"]
     calls: dict[str, dict[str, Any]] = {
         "CreateThingModel": {"ThingModelJson": features(properties=[int_property("b")])},
         "UpdateThingModel": {"ThingModelJson": features(properties=[int_property("a")])},
@@ -215,7 +215,9 @@ async def test_released_product_cannot_be_edited(api: Api, product: Product, pro
         answer = await api.call(action, ProductKey=product.product_key, **parameters)
         assert answer["Code"] == "iot.prod.UpdateProductFailed", action
     assert identifiers(await draft(api, product)) == ["a"]
-    await products.set_status(product, "DEVELOPMENT_STATUS")
+    for action in ("QueryThingModel", "QueryThingModelPublished", "GetThingModelTsl", "ListThingModelVersion"):
+        assert (await api.call(action, ProductKey=product.product_key))["Success"], action
+    assert (await api.call("CancelReleaseProduct", ProductKey=product.product_key))["Success"]
     assert (await create(api, product, features(properties=[int_property("b")])))["Success"]
 
 

@@ -224,6 +224,21 @@ def test_module_has_at_most_300_features() -> None:
         parse(properties=many)
 
 
+@pytest.mark.parametrize("place", ["inputParams", "outputParams", "outputData"])
+def test_events_and_services_have_at_most_100_parameters_of_each_kind(place: str) -> None:
+    def feature(count: int) -> dict[str, Any]:
+        parameters = [prop(identifier=f"p{index}", name=f"p{index}", paraOrder=index) for index in range(count)]
+        if place == "outputData":
+            return {
+                "events": [{"identifier": "e", "eventName": "e", "eventType": "INFO_EVENT_TYPE", place: parameters}]
+            }
+        return {"services": [{"identifier": "s", "serviceName": "s", "callType": "ASYNC", place: parameters}]}
+
+    assert parse(**feature(100)).feature_count == 1
+    with pytest.raises(ModelError, match=rf"{place}: has more than 100 parameters"):
+        parse(**feature(101))
+
+
 def test_parameter_orders_and_directions_are_checked() -> None:
     def service(**changes: Any) -> list[dict[str, Any]]:
         inputs = [prop(paraOrder=0), prop(**{"identifier": "b", "name": "b"} | changes)]
