@@ -1,6 +1,6 @@
 """Compares the declaration of an operation with the contract, without calling it."""
 
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -18,8 +18,9 @@ def violations(operation: Operation) -> list[str]:
     """Return where a declaration differs from the contract.
 
     Parameters must all be declared, with their types, and be mandatory only where they are documented to be. (A
-    documented mandatory parameter may be declared optional: an operation may have to raise a code of its own.) Answers
-    may declare only documented fields, with their types.
+    documented mandatory parameter may be declared optional: an operation may have to raise a code of its own. Of
+    operations without a section in the guide nobody says what is mandatory.) Answers may declare only documented fields,
+    with their types.
     """
     contract = CONTRACT.get(operation.name)
     if contract is None:
@@ -41,7 +42,7 @@ def _requests(operation: Operation, contract: OperationContract) -> list[str]:
                 found.append(f"parameter {parameter.name} is not declared")
         elif have[0] != parameter.type:
             found.append(f"parameter {parameter.name} is {have[0]} instead of {parameter.type}")
-        elif have[1] and not parameter.required:
+        elif have[1] and not parameter.required and contract.section is not None:
             found.append(f"parameter {parameter.name} is mandatory without being documented so")
     found += [f"parameter {name} is not documented" for name in declared if name not in _COMMON]
     return found
@@ -83,6 +84,8 @@ def _answers(struct: type[Struct], nodes: dict[str, Node], path: str, found: lis
 
 
 def _scalar(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return _SCALARS[type(get_args(hint)[0])]
     for kind in (hint, *getattr(hint, "__args__", ())):
         if kind in _SCALARS:
             return _SCALARS[kind]
