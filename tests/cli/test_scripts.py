@@ -1,10 +1,16 @@
-"""``thingplane script test``."""
+"""``thingplane script test`` and ``set``."""
 
+import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from tests.common.node import NodeProcess
+from tests.e2e.conftest import cloud_client
+from tests.e2e.test_main_job import eventually
 from tests.scripts import examples
 from thingplane.cli import main
 
@@ -85,3 +91,25 @@ def test_a_result_that_is_no_bytes_is_said(tmp_path: Path, capsys: pytest.Captur
     status, _, err = run(capsys, str(file), "--json", "{}")
     assert status == 1
     assert "array of bytes" in err
+
+
+def test_any_product_gets_a_script(
+    node: NodeProcess, manage: Callable[..., Any], refusal: Callable[..., str], script: str, tmp_path: Path
+) -> None:
+    client = cloud_client(node)
+    parameters = {"ProductName": f"p_{uuid.uuid4().hex[:20]}", "AliyunCommodityCode": "iothub_senior", "DataFormat": 1}
+    key = client.call("CreateProduct", {"NodeType": 0, **parameters})["ProductKey"]
+    assert client.call("GetThingScript", {"ProductKey": key})["Code"] == "iot.common.FileNotExist"
+    python = tmp_path / "example.py"
+    python.write_text(examples.PYTHON)
+    assert manage("script", "set", key, script) is None
+    manage("script", "set", key, str(python))
+
+    def language() -> str | None:
+        found: str | None = client.call("GetThingScript", {"ProductKey": key}).get("Data", {}).get("ScriptType")
+        return found
+
+    eventually(language, "Python_27")  # the node has found none before, and notices within two seconds
+    python.write_text("")
+    assert "must be a script of at most" in refusal("script", "set", key, str(python))
+    assert "there is no product nobody" in refusal("script", "set", "nobody", script)

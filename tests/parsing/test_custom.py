@@ -11,8 +11,12 @@ from tests.scripts import examples
 from tests.scripts.support import LANGUAGES
 from tests.telemetry.world import ON_ONE_DATABASE
 from thingplane.alink import Uplink
+from thingplane.bus import LocalBus
 from thingplane.parsing.custom import MARK, CustomMessages
+from thingplane.parsing.service import ParsingService
+from thingplane.products.service import ProductService
 from thingplane.scripts.language import Language
+from thingplane.scripts.process import Script
 
 
 async def publish(raw: RawWorld, payload: bytes, mark: str = MARK, *, waits: bool = False) -> list[tuple[str, bytes]]:
@@ -73,3 +77,26 @@ async def test_a_message_that_cannot_be_parsed_is_dropped_and_logged(
     [(noted, text)] = await raw.noted()
     assert noted == str(code)
     assert f"/{raw.product.product_key}/raw1/user/update" in text
+
+
+async def test_a_product_that_speaks_alink_gets_a_script_from_the_command_line(raw: RawWorld) -> None:
+    world = raw.world
+    product = await world.add_product("Alink", data_format=1)
+    device = await world.devices.register(product, "alink1")
+    await world.products.refresh()
+    # The command line is another process, with services of its own.
+    bus = LocalBus()
+    elsewhere = ParsingService(
+        world.database, world.clock, bus, ProductService(world.database, world.clock, bus), world.scripts
+    )
+    for number in (1, 2):
+        source = f"function transformPayload(topic, bytes) {{ return {{ number: {number}, bytes: bytes.length }}; }}"
+        await elsewhere.put(product, Script(Language.JAVASCRIPT, source))
+        await world.products.refresh()
+        passed: list[bytes] = []
+        messages = CustomMessages(world.parsing, raw.logs, lambda uplink, passed=passed: passed.append(uplink.payload))  # type: ignore[misc]
+        pending = messages.on_custom_message(Uplink(device, "/topic", MARK, b"abc", 0))
+        assert pending is not None
+        await pending
+        assert [msgspec.json.decode(payload) for payload in passed] == [{"number": number, "bytes": 3}]
+    assert (await raw.call("GetThingScript", ProductKey=product.product_key))["Success"] is True

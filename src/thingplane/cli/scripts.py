@@ -1,4 +1,4 @@
-"""``thingplane script``: trying data-parsing scripts without a node."""
+"""``thingplane script``: trying data-parsing scripts without a node, and giving them to products."""
 
 import asyncio
 import shutil
@@ -9,24 +9,32 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
+from thingplane.bus import LocalBus
 from thingplane.cli import CommandError
+from thingplane.cli.database import with_database
+from thingplane.cli.target import DataDir
+from thingplane.clock import SystemClock
+from thingplane.cloud import BusinessError
+from thingplane.parsing.service import ParsingService
+from thingplane.products.service import ProductService
 from thingplane.scripts.language import Function, Language
 from thingplane.scripts.outcome import Outcome
 from thingplane.scripts.pool import ScriptPool
 from thingplane.scripts.process import Script
+from thingplane.storage.database import Database
 
-app = App(name="script", help="Try data-parsing scripts.")
+app = App(name="script", help="Try data-parsing scripts, and give them to products.")
 
 _BY_SUFFIX = {".js": "JavaScript", ".py": "Python_27", ".php": "PHP_72"}
+
+LanguageName = Annotated[str | None, Parameter(help="JavaScript, Python_27 or PHP_72 [default: by the suffix of FILE]")]
 
 
 @app.command(name="test")
 def try_script(
     file: Annotated[Path, Parameter(help="the script")],
     *,
-    language: Annotated[
-        str | None, Parameter(help="JavaScript, Python_27 or PHP_72 [default: by the suffix of FILE]")
-    ] = None,
+    language: LanguageName = None,
     raw: Annotated[str | None, Parameter(name="--bytes", help="bytes of a device, such as 0x00ff")] = None,
     json: Annotated[str | None, Parameter(help="Alink message to turn into bytes")] = None,
     topic: Annotated[str | None, Parameter(help="with --bytes: custom topic that they come from")] = None,
@@ -46,6 +54,38 @@ def try_script(
     print(_shown(function, outcome.result))
     print(f"{outcome.elapsed_us / 1000:.3f} ms, again {again.elapsed_us / 1000:.3f} ms", file=sys.stderr)
     return 0
+
+
+@app.command(name="set")
+def set_script(
+    product_key: Annotated[str, Parameter(help="ProductKey")],
+    file: Annotated[Path, Parameter(help="the script")],
+    *,
+    language: LanguageName = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Give a product a script, or another one. A running node notices within seconds.
+
+    CreateThingScript does the same for products with a data format of their own. Those whose devices speak Alink can
+    have one as well, for custom topics: it is asked for with ?_sn=default behind the topic.
+    """
+    script = Script(_language(language, file), _read(file))
+
+    async def put(database: Database) -> None:
+        clock, bus = SystemClock(), LocalBus()
+        products = ProductService(database, clock, bus)
+        product = await products.find(product_key)
+        if product is None:
+            raise CommandError(f"there is no product {product_key}")
+        pool = ScriptPool(2, shutil.which("php") or "")
+        try:
+            await ParsingService(database, clock, bus, products, pool).put(product, script)
+        except BusinessError as error:
+            raise CommandError(error.message) from None
+        finally:
+            await pool.close()
+
+    with_database(data_dir, put)
 
 
 async def _run(script: Script, function: Function, arguments: bytes) -> tuple[Outcome, Outcome]:

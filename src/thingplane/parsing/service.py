@@ -12,7 +12,7 @@ from thingplane.parsing import errors
 from thingplane.parsing.errors import ParsingError
 from thingplane.parsing.tables import thing_scripts
 from thingplane.products.errors import NOT_SENIOR_PRODUCT
-from thingplane.products.service import Product, ProductDeleted, ProductService
+from thingplane.products.service import Product, ProductDeleted, ProductsChanged, ProductService
 from thingplane.scripts.language import Function, Language
 from thingplane.scripts.outcome import Fault
 from thingplane.scripts.pool import ScriptPool
@@ -47,7 +47,7 @@ class ParsingService:
         Args:
             database: where scripts are kept.
             clock: tells when they change.
-            bus: carries ``ScriptChanged``, and tells of deleted products.
+            bus: carries ``ScriptChanged``, and tells of deleted products and of changes by other processes.
             products: finds products.
             pool: runs scripts.
         """
@@ -60,6 +60,11 @@ class ParsingService:
         self._invalidations = 0
         bus.subscribe(ScriptChanged, lambda event: self._forget(event.product_id))
         bus.subscribe(ProductDeleted, lambda event: self._forget(event.product_id))
+        bus.subscribe(ProductsChanged, self._forget_all)
+
+    def _forget_all(self, _event: ProductsChanged) -> None:
+        self._invalidations += 1
+        self._scripts.clear()
 
     def _forget(self, product_id: int) -> None:
         self._invalidations += 1
@@ -98,6 +103,25 @@ class ParsingService:
                 raise errors.FILE_NOT_EXIST("The product has no script to update: create it.")
         self._bus.publish(ScriptChanged(product.id))
 
+    async def put(self, product: Product, script: Script) -> None:
+        """Give any product its script, or another one; the command line does it from another process.
+
+        On custom topics also devices that speak Alink may ask for a script (device-protocol, 11.3), but no operation
+        gives their products one.
+
+        Raises:
+            BusinessError: iot.prod.NotExistedProduct, iot.prod.InvalidScriptType, iot.common.InvalidFormattedParameter.
+        """
+        self._check(script)
+        values = self._values(script)
+        async with self._database.write() as connection:
+            await self._products.locked(connection, product.id)
+            mine = thing_scripts.c.product_id == product.id
+            if (await connection.execute(update(thing_scripts).where(mine).values(values))).rowcount == 0:
+                await connection.execute(insert(thing_scripts).values(product_id=product.id, **values))
+            await self._products.tell(connection)
+        self._bus.publish(ScriptChanged(product.id))
+
     async def get(self, instance_id: int, product_key: str) -> Script:
         """Return a product's script.
 
@@ -134,12 +158,15 @@ class ParsingService:
             raise errors.THING_SCRIPT_DATA_FORMAT_ERROR()
         if not product.senior:
             raise NOT_SENIOR_PRODUCT()
+        self._check(script)
+        return product
+
+    def _check(self, script: Script) -> None:
         missing = self._pool.missing(script.language)
         if missing is not None:
             raise errors.INVALID_SCRIPT_TYPE(missing)
         if not script.source.strip() or len(script.source.encode()) > MAX_BYTES:
             raise INVALID_FORMATTED_PARAMETER(f"ScriptContent must be a script of at most {MAX_BYTES} bytes.")
-        return product
 
     def _values(self, script: Script) -> dict[str, Any]:
         now = self._clock.now_ms()

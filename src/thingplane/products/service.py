@@ -265,6 +265,10 @@ class ProductService:
             raise errors.NOT_SENIOR_PRODUCT()
         await self._update(product, {"validate_type": validate_type}, told=True)
 
+    async def tell(self, connection: AsyncConnection) -> None:
+        """Make nodes notice, within seconds, what a transaction of another process changes that hangs on products."""
+        await self._revision.increase(connection)
+
     async def _update(self, product: Product, values: dict[str, Any], *, told: bool = False) -> None:
         async with self._database.write() as connection:
             result = await connection.execute(update(products).where(products.c.id == product.id).values(values))
