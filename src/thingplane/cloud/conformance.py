@@ -19,8 +19,8 @@ def violations(operation: Operation) -> list[str]:
 
     Parameters must all be declared, with their types, and be mandatory only where they are documented to be. (A
     documented mandatory parameter may be declared optional: an operation may have to raise a code of its own. Of
-    operations without a section in the guide nobody says what is mandatory.) Answers may declare only documented fields,
-    with their types.
+    operations without a section in the guide nobody says what is mandatory.) Answers may declare only documented
+    fields, with their types.
     """
     contract = CONTRACT.get(operation.name)
     if contract is None:
