@@ -68,9 +68,12 @@ class RunningPlatform:
             "client": ("127.0.0.1", 50000),
         }
         messages: list[Message] = []
+        bodies = [request.body]
 
         async def receive() -> Message:
-            return {"type": "http.request", "body": request.body, "more_body": False}
+            if not bodies:
+                await asyncio.Event().wait()  # the client does not go away
+            return {"type": "http.request", "body": bodies.pop(), "more_body": False}
 
         async def answer(message: Message) -> None:
             messages.append(message)

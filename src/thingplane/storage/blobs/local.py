@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 from collections.abc import AsyncIterator
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -46,7 +47,7 @@ class LocalBlobStore:
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         try:
-            file = await asyncio.to_thread(self._path(key).open, "rb", buffering=0)
+            file = await asyncio.to_thread(_open, self._path(key))
         except FileNotFoundError:
             raise BlobNotFoundError(key) from None
         with contextlib.closing(file):
@@ -101,10 +102,14 @@ def _unfinished(path: Path) -> Path:
     return path.with_name(path.name + _UNFINISHED)
 
 
+def _open(path: Path) -> FileIO:
+    return FileIO(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
+
+
 def _begin(path: Path) -> BinaryIO:
     for folder in (path.parent.parent, path.parent):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(_unfinished(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(_unfinished(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     return os.fdopen(descriptor, "wb")
 
 
