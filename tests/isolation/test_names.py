@@ -74,7 +74,9 @@ class World:
 
     async def coap(self, path: str, payload: bytes, *options: tuple[int, bytes], secure: bool = True) -> Any:
         segments = [(int(Number.URI_PATH), segment.encode()) for segment in path.split("/")[1:]]
-        message = Message(Type.CON, Code.POST, 1, b"", sorted([*segments, *options]), payload)
+        message = Message(
+            Type.CON, Code.POST, 1, b"", sorted([*segments, *options], key=lambda option: option[0]), payload
+        )
         resources = self.running.platform.coap._resources
         return await resources.answer(Request("peer", message, payload), "192.0.2.1", secure=secure)
 
