@@ -15,7 +15,7 @@ class CreateDataSourceItemRequest(Request):
     Topic: Annotated[str, Field(empty=NULL_TOPIC_NAME, doc="Full topic, with + or # as documented.")]
     ScopeType: Annotated[str | None, Field(max_length=16, doc="Such as DEVICE or PRODUCT.")] = None
     ProductKey: str | None = None
-    DeviceName: Annotated[str | None, Field(doc="Mandatory when ScopeType is DEVICE.")] = None
+    DeviceName: Annotated[str | None, Field(max_length=64, doc="Mandatory when ScopeType is DEVICE.")] = None
 
 
 class CreateDataSourceItemResponse(Response):
