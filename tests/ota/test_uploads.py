@@ -95,6 +95,8 @@ async def test_names_of_fields_count_in_any_case(world: World) -> None:
         ({"key": "ota/other.bin"}, 403, "AccessDenied"),
         ({"content-md5": base64.b64encode(hashlib.md5(b"other").digest()).decode()}, 400, "InvalidDigest"),
         ({"content-md5": "?"}, 400, "InvalidDigest"),
+        ({"content-md5": "\u00e9"}, 400, "InvalidDigest"),
+        ({"signature": "\u00e9"}, 403, "SignatureDoesNotMatch"),
         ({"note": "x" * 70_000}, 400, "FieldItemTooLong"),
     ],
 )

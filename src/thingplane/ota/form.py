@@ -6,7 +6,6 @@ case, and ``success_action_status`` says what success looks like.
 
 import asyncio
 import base64
-import binascii
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -232,7 +231,7 @@ class _Form:
             return
         try:
             wanted = base64.b64decode(given, validate=True)
-        except binascii.Error:
+        except ValueError:
             wanted = b""
         if wanted != writer.md5.digest():
             raise RefusedError(400, "InvalidDigest", "the file is not the one that Content-MD5 names")
