@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -114,7 +113,7 @@ def wire() -> Wire:
 @pytest.fixture
 async def listener(certificates: Certificates, wire: Wire) -> AsyncIterator[DtlsListener]:
     def context() -> DtlsContext:
-        return DtlsContext(Path(certificates.certificate), Path(certificates.key), PskKeys(cast("Any", NoDevices())))
+        return DtlsContext(certificates.pairs, PskKeys(cast("Any", NoDevices())))
 
     made = DtlsListener(cast("Resources", NoResources()), Counters(), context, 50, 3600)
     made.connection_made(cast("Any", wire))
@@ -178,6 +177,28 @@ async def test_sessions_are_so_many(listener: DtlsListener, wire: Wire) -> None:
         client.finish()
     assert len(listener._peers) == 50
     assert ("192.0.2.1", 0) not in listener._peers
+
+
+async def test_sessions_of_strangers_make_room_for_others_and_not_those_of_devices(
+    listener: DtlsListener, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody can complete a handshake that needs the server's certificate only."""
+    monkeypatch.setattr(dtls_listener, "MAX_STRANGERS", 5)
+    device = Client(wire, listener, ("192.0.2.1", 1))
+    device.prove()
+    device.finish()
+    [peer] = listener._strangers
+    until = peer.until
+    device.send(b"\x17\xfe\xfd\0\1\0\0\0\0\0\x09\0\1x")  # of what follows, nothing makes it last longer …
+    assert peer.until == until
+    listener._served(peer)  # … but a request that succeeds
+    assert peer.until > until
+    for port in range(12):
+        stranger = Client(wire, listener, ("192.0.2.9", port))
+        stranger.prove()
+        stranger.finish()
+    assert (len(listener._peers), len(listener._strangers)) == (6, 5)
+    assert device.address in listener._peers
 
 
 async def test_a_handshake_takes_no_longer_because_its_peer_says_something(listener: DtlsListener, wire: Wire) -> None:

@@ -44,6 +44,21 @@ async def test_subscribers_of_a_broadcast_topic(world: World, audience: Audience
     assert (await client.expect(Publish)).topic == GROUP
 
 
+async def test_a_shared_subscription_gets_one_copy_for_all_its_members_in_turn(
+    world: World, audience: Audience
+) -> None:
+    first, second = await Client.connected(world), await Client.connected(world, "sensor-02")
+    for client in (first, second):
+        assert await client.subscribe(f"$share/g/{GROUP}") == [1]
+    turns = [audience.subscribers(1, GROUP) for _ in range(4)]
+    assert [len(receivers) for receivers in turns] == [1] * 4
+    assert {receiver.device_id for [receiver] in turns} == {1, 2}
+    await second.subscribe(GROUP)
+    assert {receiver.device_id for receiver in audience.subscribers(1, GROUP)} == {1, 2}
+    await first.unsubscribe(f"$share/g/{GROUP}")
+    assert {receiver.device_id for receiver in audience.subscribers(1, GROUP)} == {2}
+
+
 async def test_a_subscription_on_behalf_of_a_device_is_one_of_its_own(world: World, audience: Audience) -> None:
     client = await Client.connected(world)
     await audience.subscribe(1, [OWN + "/user/get", OWN + "/user/all/#"])

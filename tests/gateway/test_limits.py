@@ -324,17 +324,62 @@ async def test_takeovers_beyond_some_in_a_second_wait_for_the_next(start: StartW
     bystander = await Client.connected(world, "sensor-02")
     reading = world.gateway.reading
     await until(lambda: reading()["mqtt_connects_total"] + reading()["mqtt_postponed_total"] == 31)
-    # The first took over from nobody; ten did from one another.
+    # The first took over from nobody; ten did from one another. Of the others the newest waits.
     assert reading()["mqtt_connects_total"] == 1 + 10 + 1
     assert await bystander.drain() == []
     warnings = [entry for entry in logs.entries if "again and again" in entry["event"]]
     assert [entry["device"] for entry in warnings] == [OWN]
+    await until(lambda: len(world.gateway._hub.open) == 3)
     world.pass_time(1)
-    assert reading()["mqtt_connects_total"] == 22
-    world.pass_time(1)
-    assert reading()["mqtt_connects_total"] == 31
-    assert len([client for client in clients if (await client.expect(Connack)).code == 0]) == 30
+    assert reading()["mqtt_connects_total"] == 13
+    assert [(await client.expect(Connack)).code for client in clients].count(0) == 12
+    assert reading()["mqtt_refused_total:overtaken"] == 18
     await until(lambda: len(world.gateway._hub.open) == 2)
+
+
+async def test_who_has_waited_too_long_is_not_let_in_any_more(start: StartWorld) -> None:
+    world = await start(tick=3600, connect_timeout=10.0)
+    clients = [await Client.open(world) for _ in range(12)]
+    for client in clients:
+        client.send(connect_packet())
+    reading = world.gateway.reading
+    await until(lambda: reading()["mqtt_postponed_total"] == 1)
+    # Both in one tick: it is closed, and it is its turn.
+    world.pass_time(11)
+    assert reading()["mqtt_connects_total"] == 11
+    await until(lambda: len(world.gateway._hub.open) == 1)
+    assert world.gateway.downlink.online(1)
+    for client in clients:
+        client.abort()
+    await until(lambda: not world.gateway._hub.open)
+    assert not world.gateway.downlink.online(1)
+    assert world.devices.log[-1] == "sensor-01 disconnected"
+
+
+async def test_who_acknowledges_nothing_for_long_while_its_queue_is_full_is_disconnected_with_a_line_that_names_it(
+    start: StartWorld, logs: LogCapture
+) -> None:
+    world = await start(offline_messages_per_device=3, unacknowledged_seconds=30.0)
+    client = await Client.connected(world, version=5, properties=Properties(receive_maximum=2))
+    send = world.gateway.downlink.send
+    for _ in range(5):
+        assert await send(command(b"x", qos=1))
+    assert not await send(command(b"x", qos=1))
+    world.pass_time(25)
+    client.send(Puback((await client.expect(Publish)).packet_id))
+    await client.expect(Publish)
+    await client.expect(Publish)
+    world.pass_time(25)
+    client.send(Ping())
+    assert await send(command(b"x", qos=1))
+    assert not await send(command(b"x", qos=1))
+    assert breaches(logs) == []
+    world.pass_time(6)
+    assert not await send(command(b"x", qos=1))
+    goodbye = (await client.closed())[-1]
+    assert isinstance(goodbye, Disconnect)
+    assert goodbye.reason == ReasonCode.QUOTA_EXCEEDED
+    assert breaches(logs) == [("quota exceeded", OWN)]
 
 
 async def test_who_has_left_while_it_waited_is_forgotten(start: StartWorld) -> None:

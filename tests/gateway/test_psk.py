@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from structlog.testing import LogCapture
@@ -16,7 +16,7 @@ from thingplane.devices.service import Device
 from thingplane.gateway import psk_server
 from thingplane.gateway.device_tls import DeviceTls
 from thingplane.gateway.psk import PskKeys, derive_key, parse_identity
-from thingplane.gateway.psk_server import PskUnavailableError
+from thingplane.gateway.psk_server import PskUnavailableError, use_psk
 from thingplane.storage.database import Database
 from thingplane.tls import Certificates, server_context
 
@@ -150,6 +150,32 @@ async def test_the_server_certificate_serves_the_others_as_before(
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         trusting.minimum_version = trusting.maximum_version = version
         assert (await say(world, secret_connect(device), trusting))[1].code == 0
+
+
+class _NativeContext(ssl.SSLContext):
+    """What Python 3.13 documents of pre-shared keys, made from OpenSSL's function where Python is older."""
+
+    def set_psk_server_callback(
+        self, callback: Callable[[str | None], bytes], identity_hint: str | None = None
+    ) -> None:
+        assert identity_hint is None
+        psk_server._install(self, lambda identity: callback(identity or None))
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="it has it: all other tests use it")
+async def test_the_interface_of_newer_pythons_is_used_where_it_is(
+    world: RealWorld, device: Device, certificates: Certificates
+) -> None:
+    context = _NativeContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+    keys = PskKeys(world.devices)
+    use_psk(context, keys.key)
+    world.gateway.use_tls(context, keys)
+    packet = write_packets([secret_connect(device)], 4)
+    text = identity(device.product_key, device.name)
+    assert await talk(world.ports.mqtt, text, key_of(device), packet) == b"\x20\x02\x00\x00"
+    assert await talk(world.ports.mqtt, text, bytes(32), packet) == b""
+    assert await talk(world.ports.mqtt, "someone", bytes(32), packet) == b""
 
 
 def test_where_it_cannot_be_done_it_is_refused_or_logged(

@@ -101,6 +101,7 @@ async def test_sessions_and_messages_survive_a_restart_of_the_node(world: World,
         topic=GET,
         needs_subscription=True,
         expiry=100,
+        retain=True,
         properties={"content_type": "t", "correlation_data": b"\xff", "user": [("a", "b")]},
     )
     assert await world.gateway.downlink.send(kept)
@@ -114,6 +115,7 @@ async def test_sessions_and_messages_survive_a_restart_of_the_node(world: World,
         assert (await again.connect(**terms)).session_present
         packets = [await acknowledged(again) for _ in range(3)]
         assert [packet.payload for packet in packets] == [b"unacknowledged", b"kept", b"later"]
+        assert [packet.retain for packet in packets] == [False, True, False]
         if version == 5:
             received = packets[1].properties
             assert received is not None

@@ -45,7 +45,8 @@ async def test_a_burst_of_one_identity_ends_with_one_connection(world: World) ->
     for client in clients:
         client.send(connect_packet())
     answers = await asyncio.gather(*(client.expect(Connack) for client in clients))
-    assert {answer.code for answer in answers} == {0}
+    # 3: another one came after it, before it was its turn.
+    assert {answer.code for answer in answers} == {0, 3}
     await until(lambda: len(world.gateway._hub.open) == 1)
     assert world.gateway.reading()["mqtt_connections"] == 1
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.mqtt.peer import Peer, RecordingPolicy, connected
-from thingplane.mqtt import Broker, Delivery, Message, Properties, Session
+from thingplane.mqtt import Broker, Capabilities, Delivery, Message, Properties, Session
 from thingplane.mqtt.packets import Puback, Publish, Subscribe, Subscription, Unsubscribe
 
 
@@ -140,3 +140,25 @@ def test_a_released_session_expires(broker: Broker, policy: RecordingPolicy) -> 
     broker.tick(1700)
     assert "sub" not in broker.sessions
     assert policy.endings == ["sub"]
+
+
+def test_the_room_of_a_carried_session_is_its_own(policy: RecordingPolicy) -> None:
+    policy.capabilities = Capabilities(max_queued=2, max_queued_bytes=100, max_inflight=3)
+    broker = Broker(policy, 0.0)
+    peer, hub = _carrier(broker)
+    sub = _carried(broker, hub)
+    # Its own messages on their way over the carrier count, those of the carrier do not.
+    assert broker.deliver(hub, Message("h", bytes(90), 1)) is Delivery.SENT
+    assert broker.deliver(sub, Message("s", bytes(60), 1)) is Delivery.SENT
+    assert broker.deliver(sub, Message("s", bytes(60), 1)) is Delivery.QUEUE_FULL
+    assert broker.deliver(hub, Message("h", bytes(60), 1)) is Delivery.QUEUE_FULL
+    peer.send(Puback(2))
+    assert [broker.deliver(sub, Message("s", b"1", 1)) for _ in range(4)] == [
+        Delivery.SENT,
+        Delivery.SENT,
+        Delivery.QUEUED,
+        Delivery.QUEUED,
+    ]
+    assert broker.deliver(sub, Message("s", b"1", 1)) is Delivery.QUEUE_FULL
+    # A full queue of a sub-device leaves the gateway its own.
+    assert broker.deliver(hub, Message("h", b"1", 1)) is Delivery.QUEUED

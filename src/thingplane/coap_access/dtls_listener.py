@@ -25,18 +25,24 @@ _HANDSHAKE_S: Final = 30.0
 """Seconds that a handshake may take."""
 MAX_SHAKING: Final = 1_000
 """Handshakes at a time. Beyond, the oldest of them makes room, and no session that is complete."""
+MAX_STRANGERS: Final = 1_000
+"""Sessions at a time whose peers have shown neither a device's key nor its signature or token: with the certificate of
+the server alone anybody gets that far. Beyond, the oldest of them makes room, and no device's."""
+_STRANGER_S: Final = 30.0
+"""Seconds that such a session lasts."""
 
 
 class _Peer:
     """A DTLS session with its address; also what CoAP takes for the peer, so that a new session begins anew."""
 
-    __slots__ = ("address", "is_loading", "session", "until")
+    __slots__ = ("address", "is_device", "is_loading", "session", "until")
 
     def __init__(self, address: Address, session: "DtlsSession", until: float) -> None:
         self.address = address
         self.session = session
         self.until = until
         self.is_loading = False
+        self.is_device = False
 
 
 class DtlsListener(DatagramListener):
@@ -68,8 +74,11 @@ class DtlsListener(DatagramListener):
         self._idle_s = idle_s
         self._peers: OrderedDict[Address, _Peer] = OrderedDict()
         self._shaking: dict[_Peer, None] = {}  # oldest first
+        self._strangers: dict[_Peer, None] = {}  # likewise
         self._tasks: set[asyncio.Task[None]] = set()
-        self.server = CoapServer(resources, counters, self._send, _peer_host, Limits(), secure=True)
+        self.server = CoapServer(
+            resources, counters, self._send, _peer_host, Limits(), secure=True, served=self._served
+        )
         self._ticking = self._loop.create_task(self._tick())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -94,7 +103,7 @@ class DtlsListener(DatagramListener):
             data = b""
         if peer.is_loading:
             return  # it is sent again
-        if peer.session.is_ready:
+        if peer.is_device:
             self._heard(peer)
         absent = None if peer.session.is_ready else self._context().keys.absent(data)
         if absent is None:
@@ -114,6 +123,25 @@ class DtlsListener(DatagramListener):
             self._forget(next(iter(self._peers.values())))
         self._counters.sessions = len(self._peers)
         return peer
+
+    def _shaken(self, peer: _Peer) -> None:
+        self._shaking.pop(peer, None)
+        self._counters.handshakes += 1
+        if peer.session.psk is not None:
+            peer.is_device = True
+            self._heard(peer)
+            return
+        peer.until = self._loop.time() + _STRANGER_S
+        self._strangers[peer] = None
+        if len(self._strangers) > MAX_STRANGERS:
+            self._forget(next(iter(self._strangers)))
+
+    def _served(self, served: Hashable) -> None:
+        peer = cast("_Peer", served)
+        if not peer.is_device and self._peers.get(peer.address) is peer:
+            peer.is_device = True
+            self._strangers.pop(peer, None)
+            self._heard(peer)
 
     def _heard(self, peer: _Peer) -> None:
         peer.until = self._loop.time() + self._idle_s
@@ -139,9 +167,7 @@ class DtlsListener(DatagramListener):
             return
         self._flush(peer)
         if session.is_ready and not was_ready:
-            self._shaking.pop(peer, None)
-            self._counters.handshakes += 1
-            self._heard(peer)
+            self._shaken(peer)
         for message in messages:
             self.server.receive(message, peer)
 
@@ -174,6 +200,7 @@ class DtlsListener(DatagramListener):
         if self._peers.get(peer.address) is peer:
             del self._peers[peer.address]
         self._shaking.pop(peer, None)
+        self._strangers.pop(peer, None)
         self._counters.sessions = len(self._peers)
 
     async def _tick(self) -> None:
@@ -190,6 +217,11 @@ class DtlsListener(DatagramListener):
                     self._fail(peer, error)
                     continue
                 self._flush(peer)
+            while self._strangers:
+                oldest = next(iter(self._strangers))
+                if oldest.until > now:
+                    break
+                self._forget(oldest)
             while self._peers:
                 oldest = next(iter(self._peers.values()))
                 if oldest.until > now:

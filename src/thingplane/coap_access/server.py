@@ -33,6 +33,7 @@ class CoapServer:
         limits: Limits | None = None,
         *,
         secure: bool,
+        served: Callable[[Hashable], None] = lambda _peer: None,
     ) -> None:
         """Prepare.
 
@@ -43,6 +44,7 @@ class CoapServer:
             address: returns a peer's address.
             limits: of what is remembered.
             secure: whether datagrams are protected by DTLS.
+            served: called with a peer whose request has succeeded, which takes a device's signature or token.
         """
         loop = asyncio.get_running_loop()
         self._resources = resources
@@ -50,6 +52,7 @@ class CoapServer:
         self._send = send
         self._address = address
         self._secure = secure
+        self._served = served
         self._now = loop.time
         self._create_task = loop.create_task
         self._endpoint = Endpoint(
@@ -86,6 +89,8 @@ class CoapServer:
         finally:
             self._bytes_at_work -= size
         self._counters.answers[answer.code] += 1
+        if answer.code == Code.CONTENT:
+            self._served(request.peer)
         self._endpoint.respond(
             request, answer.code, self._now(), answer.payload, answer.options, separate=answer.separate
         )

@@ -133,8 +133,8 @@ class Admission:
             return
         if hub.connects.exceeded(device.id):
             raise RefusedError(ReasonCode.CONNECTION_RATE_EXCEEDED, "throttled")
-        if connection.lost:
-            return
+        if connection.lost or connection.link.closing:
+            return  # it has left meanwhile, or was closed because all this took too long
         connection.device = device
         connection.identity = f"/{device.product_key}/{device.name}"
         connection.prefix = f"/sys{connection.identity}/"
@@ -171,8 +171,12 @@ class Admission:
             if not connection.lost:
                 self.connect(hub, connection, packet)
 
+        def give_up() -> None:
+            if not connection.lost:
+                self._refuse(hub, connection.link, RefusedError(ReasonCode.CONNECTION_RATE_EXCEEDED, "overtaken"))
+
         hub.counters.postponed += 1
-        hub.at_tick(again)
+        hub.postpone(device.id, again, give_up)
         return True
 
     def _refuse(self, hub: Hub, link: Link, error: RefusedError) -> None:

@@ -1,15 +1,16 @@
 """Who is there to be sent to, and subscriptions on behalf of devices."""
 
+import itertools
 from collections.abc import Sequence
 
 from thingplane.bus import DeviceOfflineError, Receiver, SubscriptionRefusedError
 from thingplane.gateway.policy import MAX_SUBSCRIPTIONS
 from thingplane.gateway.ports import ConnectingDevice, Topics
 from thingplane.gateway.registry import Registry
-from thingplane.gateway.sessions import Sessions, subscribed
+from thingplane.gateway.sessions import Sessions, matching_filters
 from thingplane.gateway.topics import may_subscribe
 from thingplane.mqtt.packets import Subscription
-from thingplane.mqtt.topics import is_valid_filter
+from thingplane.mqtt.topics import SHARE, is_valid_filter
 
 
 class GatewayAudience:
@@ -19,6 +20,7 @@ class GatewayAudience:
         self._sessions = sessions
         self._registry = registry
         self._topics = topics
+        self._turns = itertools.count()
 
     def online(self, product_id: int) -> list[Receiver]:
         registry = self._registry
@@ -28,11 +30,22 @@ class GatewayAudience:
 
     def subscribers(self, product_id: int, topic: str) -> list[Receiver]:
         found = []
+        groups: dict[str, list[Receiver]] = {}
         for receiver in self.online(product_id):
             session = self._sessions.live(receiver.device_id)
-            if session is not None and subscribed(session, topic):
+            if session is None:
+                continue
+            matching = matching_filters(session, topic)
+            shared = [item for item in matching if item.startswith(SHARE)]
+            if len(shared) < len(matching):
                 found.append(receiver)
-        return found
+            else:
+                for item in shared:
+                    groups.setdefault(item, []).append(receiver)
+        # Each group gets one copy, its members take turns (MQTT 5.0, 4.8.2).
+        turn = next(self._turns)
+        chosen = (members[turn % len(members)] for members in groups.values())
+        return [*found, *dict.fromkeys(chosen)]
 
     async def subscribe(self, device_id: int, topic_filters: Sequence[str]) -> None:
         device = self._device(device_id)

@@ -16,7 +16,7 @@ from thingplane.gateway.publish_properties import publish_properties
 from thingplane.gateway.registry import Registry
 from thingplane.gateway.sessions import Sessions, subscribed
 from thingplane.gateway.settings import GatewaySettings
-from thingplane.mqtt import Broker, Delivery, Message, Session
+from thingplane.mqtt import Broker, Delivery, Message, ReasonCode, Session
 
 
 class GatewayDownlink:
@@ -27,6 +27,7 @@ class GatewayDownlink:
         self._registry = registry
         self._counters = counters
         self._keep_for = settings.offline_seconds
+        self._patience = settings.unacknowledged_seconds
         self._requests: dict[int, dict[int, asyncio.Future[bytes]]] = {}
 
     @property
@@ -105,12 +106,20 @@ class GatewayDownlink:
             tag=ids.message_id() if kept else None,
         )
         outcome = self._broker.deliver(session, outbound)
+        if outcome is Delivery.QUEUE_FULL:
+            self._check_pace(session if session.carrier is None else session.carrier)
         if outcome is Delivery.QUEUE_FULL and message.needs_room and self.online(message.device_id):
             raise DeviceBusyError
         if outcome.dropped:
             self._lost(outcome.value)
             return None
         return outbound
+
+    def _check_pace(self, session: Session) -> None:
+        """End the connection of a device whose queue is full and which has not acknowledged anything for long."""
+        link = session.link
+        if link is not None and self._broker.now - session.acknowledged_at > self._patience:
+            link.close(ReasonCode.QUOTA_EXCEEDED, "its queue is full and it acknowledges nothing")
 
     def _lost(self, reason: str) -> bool:
         self._counters.downlinks_lost[reason] += 1

@@ -17,7 +17,8 @@ from thingplane.throttle import Throttle
 GUEST_SECONDS: Final = 15.0
 """Seconds that a connection may stay which only fetches an identity (device-protocol, 2.3)."""
 TAKEOVERS: Final = 10
-"""Connections that may take over from each other between two ticks for one device; further ones wait for the next."""
+"""Connections that may take over from each other between two ticks for one device; of further ones the last one waits
+for the next tick."""
 
 
 class Entering(Protocol):
@@ -42,7 +43,7 @@ class Hub:
         "_emptied",
         "_entering",
         "_guests",
-        "_patient",
+        "_postponed",
         "_takeovers",
         "broker",
         "clock",
@@ -77,7 +78,7 @@ class Hub:
         self._closing: dict[Leaving, float] = {}
         self._emptied: asyncio.Event | None = None
         self._takeovers: Counter[int] = Counter()
-        self._patient: list[Callable[[], None]] = []
+        self._postponed: dict[int, tuple[Callable[[], None], Callable[[], None]]] = {}  # by device
 
     @property
     def is_full(self) -> bool:
@@ -92,9 +93,20 @@ class Hub:
         self._takeovers[device_id] += 1
         return self._takeovers[device_id]
 
-    def at_tick(self, action: Callable[[], None]) -> None:
-        """Do something at the next tick."""
-        self._patient.append(action)
+    def postpone(self, device_id: int, again: Callable[[], None], give_up: Callable[[], None]) -> None:
+        """Look at a connection of a device again at the next tick.
+
+        Only one waits for each device, the newest: it would take over from all before it at once.
+
+        Args:
+            device_id: whose.
+            again: called at the next tick.
+            give_up: called instead when another one of the device comes before.
+        """
+        overtaken = self._postponed.pop(device_id, None)
+        self._postponed[device_id] = again, give_up
+        if overtaken is not None:
+            overtaken[1]()
 
     def enter(self, newcomer: Entering) -> None:
         """Take note of a connection that has to show what it is in time."""
@@ -141,9 +153,9 @@ class Hub:
         now = self.clock.monotonic()
         self.broker.tick(now)
         self._takeovers.clear()
-        patient, self._patient = self._patient, []
-        for action in patient:
-            action()
+        postponed, self._postponed = self._postponed, {}
+        for again, _ in postponed.values():
+            again()
         over = now - self.settings.connect_timeout
         while self._entering and next(iter(self._entering.values())) <= over:
             newcomer = next(iter(self._entering))

@@ -58,6 +58,7 @@ def capabilities(settings: GatewaySettings) -> Capabilities:
         retain="ignored",
         receive_maximum=settings.max_pending,
         max_topic_length=MAX_TOPIC_LENGTH,
+        reason_strings=True,
         subscription_identifiers=False,
         max_subscriptions=MAX_SUBSCRIPTIONS,
         max_queued=settings.offline_messages_per_device,

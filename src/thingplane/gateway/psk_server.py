@@ -44,8 +44,8 @@ def use_psk(context: ssl.SSLContext, lookup: Lookup) -> None:
     else:
         _install(context, lookup)
     others = [cipher["name"] for cipher in context.get_ciphers() if not cipher["name"].startswith("TLS_")]
-    # First, since a client that has a key wants to use it; others don't offer these.
-    context.set_ciphers(":".join((*_SUITES, *(name for name in others if name not in _SUITES))))
+    # Last, since the vendor's SDKs for C offer them along with others when they have no key.
+    context.set_ciphers(":".join((*(name for name in others if name not in _SUITES), *_SUITES)))
 
 
 def _install(context: ssl.SSLContext, lookup: Lookup) -> None:

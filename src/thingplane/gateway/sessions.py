@@ -34,6 +34,11 @@ def subscribed(session: Session, topic: str) -> bool:
     return topic in filters or any_matches([split_shared(item)[1] for item in filters], topic)
 
 
+def matching_filters(session: Session, topic: str) -> list[str]:
+    """Return the subscriptions of the session that match a topic, as the device wrote them."""
+    return [item for item in session.subscriptions if any_matches([split_shared(item)[1]], topic)]
+
+
 class Sessions:
     """Finds, keeps and ends the sessions of devices."""
 

@@ -108,7 +108,7 @@ class SessionStore:
             for item in filters
             if not item.muted
         }
-        session.queue = deque(Outbound(_message(item, now, wall), 1) for item in waiting)
+        session.queue = deque(Outbound(_message(item, now, wall), 1, item.retain) for item in waiting)
         return Stored(session, frozenset(item.topic_filter for item in filters if item.muted))
 
     # Changes
@@ -195,6 +195,7 @@ class SessionStore:
                 "topic": message.topic,
                 "payload": message.payload,
                 "properties": _dump(message.properties),
+                "retain": message.retain,
                 "expires_at": self._clock.now_ms() + round((message.expires_at - now) * 1000),
             },
         )
@@ -214,7 +215,8 @@ def _message(row: Any, now: float, wall: int) -> Message:
         row.topic,
         row.payload,
         1,
-        properties=properties,
+        row.retain,
+        properties,
         expires_at=now + (row.expires_at - wall) / 1000,
         tag=row.id,
     )

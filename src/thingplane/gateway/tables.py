@@ -1,6 +1,6 @@
 """Tables of the sessions that outlive their connections."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Table, Text, false
 
 from thingplane.storage.database import metadata
 
@@ -33,5 +33,6 @@ messages = Table(
     Column("topic", Text, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("properties", Text),  # JSON
+    Column("retain", Boolean, nullable=False, server_default=false()),
     Column("expires_at", BigInteger, nullable=False, index=True),  # milliseconds
 )

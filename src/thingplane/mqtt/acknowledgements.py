@@ -42,6 +42,7 @@ def _finished(broker: "Broker", session: Session, event: Puback | Pubcomp, qos: 
     outbound = session.acknowledged(event.packet_id, qos)
     if outbound is None:
         return
+    session.acknowledged_at = broker.now
     if event.reason >= 0x80 and qos == 1:
         broker.policy.dropped(session, outbound.message, Delivery.REFUSED)
     else:

@@ -217,7 +217,7 @@ class Broker:
         session.will_at = None
         self._session_wheel.cancel(session)
         link.session = session
-        link.received_at = self.now
+        link.received_at = session.acknowledged_at = self.now
         session.attach(link, min(link.connection.receive_maximum, self.capabilities.max_inflight))
         if link.keepalive:
             self._link_wheel.schedule(link, _deadline(link))

@@ -22,6 +22,8 @@ class Capabilities:
     session_expiry_3x: int = NEVER  # s a 3.x session without "clean session" survives its connection
     wills: Literal["supported", "ignored"] = "supported"  # ignored: accepted in CONNECT and forgotten
 
+    reason_strings: bool = False  # tell MQTT 5 clients in words, too, why their connection is closed
+
     # Receiving
     max_packet_size: int = 262_144 + 4_096  # bytes of one inbound packet, fixed header included
     max_qos: int = 2  # of inbound publishes and of granted subscriptions

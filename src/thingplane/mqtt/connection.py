@@ -315,10 +315,19 @@ class ServerConnection(Outgoing):
             if properties.topic_alias_maximum is not None:
                 self._aliases_in_maximum = properties.topic_alias_maximum
 
-    def disconnect(self, reason: int, properties: Properties | None = None) -> None:
-        """End the connection; an MQTT 5 client is told the reason, nothing is sent to a 3.x client."""
+    def disconnect(self, reason: int, detail: str = "") -> None:
+        """End the connection; an MQTT 5 client is told the reason, nothing is sent to a 3.x client.
+
+        Args:
+            reason: code.
+            detail: the same in words, left out where the capabilities or the client's packet size limit say so.
+        """
         if self.version == MQTT_5:
-            self._out.append(encode(Disconnect(reason, properties), self.version))
+            told = Properties(reason_string=detail) if detail and self._capabilities.reason_strings else None
+            encoded = encode(Disconnect(reason, told), self.version)
+            if self._peer_limit is not None and len(encoded) > self._peer_limit:
+                encoded = encode(Disconnect(reason), self.version)
+            self._out.append(encoded)
         self._state = _State.CLOSED
 
     def auth(self, reason: int, properties: Properties | None = None) -> None:

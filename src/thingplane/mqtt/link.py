@@ -205,7 +205,7 @@ class Link:
         if self._ended:
             return
         if self.session is not None:
-            self.connection.disconnect(error.reason)
+            self.connection.disconnect(error.reason, str(error))
         elif self.connection.version == MQTT_5 or error.reason in (
             ReasonCode.UNSUPPORTED_PROTOCOL_VERSION,
             ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
@@ -362,7 +362,7 @@ class Link:
         if self._ended:
             return
         if self.session is not None:
-            self.connection.disconnect(reason)
+            self.connection.disconnect(reason, detail)
         self._close(Closed(ClosedBy.SERVER, reason, detail))
 
     def _close(self, closed: Closed) -> None:

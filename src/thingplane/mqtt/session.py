@@ -50,6 +50,7 @@ class Session:
         resend: packet identifiers to be sent again after the client came back, the next one last.
         window: unacknowledged messages allowed.
         quota: messages that may still be sent before an acknowledgement.
+        acknowledged_at: s of the broker's clock when it was connected, or acknowledged a message after that.
     """
 
     key: str
@@ -70,6 +71,7 @@ class Session:
     resend: list[int] = field(default_factory=list, repr=False)
     window: int = 0
     quota: int = 0
+    acknowledged_at: float = 0.0
 
     def attach(self, link: "Link", window: int) -> None:
         """Begin a connection: everything unacknowledged is due again, within the window."""
@@ -132,7 +134,8 @@ class Session:
         """Tell whether a message may still wait here: at most so many, and so many bytes with what is in flight."""
         if len(self.queue) >= messages:
             return False
-        in_flight = (item.message.size for item in self.inflight.values() if item.owner is None)
+        holder, owner = (self, None) if self.carrier is None else (self.carrier, self)
+        in_flight = (item.message.size for item in holder.inflight.values() if item.owner is owner)
         return message.size + sum(item.message.size for item in self.queue) + sum(in_flight) <= size
 
     def _resend(self, connection: "ServerConnection", now: float) -> list[tuple[Outbound, Delivery]]:

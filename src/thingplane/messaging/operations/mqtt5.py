@@ -32,7 +32,7 @@ UserProperties = Annotated[
     list[UserProperty],
     Field(max_items=MAX_USER_PROPERTIES, too_many=errors.TOO_MANY_USER_PROPERTIES, doc="MQTT 5 user properties."),
 ]
-ContentTypeText = Annotated[str | None, Field(max_length=128, doc="MQTT 5 content type.")]
+ContentTypeText = Annotated[str | None, Field(max_length=128, pattern=r"[^\0]*", doc="MQTT 5 content type.")]
 ExpirySeconds = Annotated[
     int | None, Field(minimum=0, maximum=2**32 - 1, doc="MQTT 5 message expiry interval in seconds.")
 ]
@@ -73,7 +73,8 @@ def read_properties(req: WithProperties) -> dict[str, Any]:
 def _user_properties(given: list[UserProperty]) -> list[tuple[str, str]]:
     pairs = []
     for entry in given:
-        if not entry.Key or entry.Value is None:
+        # A null character would make the client drop the connection (MQTT 5.0, 1.5.4).
+        if not entry.Key or entry.Value is None or "\0" in entry.Key + entry.Value:
             raise errors.INVALID_USER_PROPERTY()
         pairs.append((entry.Key, entry.Value))
     if sum(len(key) + len(value) for key, value in pairs) > MAX_USER_PROPERTY_CHARACTERS:

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=30), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("subscriber_id", sa.BigInteger(), nullable=True),
+        sa.Column("consumed_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consumer_groups")),
         sa.UniqueConstraint("default_of", name=op.f("uq_consumer_groups_default_of")),
         sa.UniqueConstraint("instance_id", "group_id", name=op.f("uq_consumer_groups_instance_id_group_id")),
@@ -37,6 +38,27 @@ def upgrade() -> None:
         sa.UniqueConstraint("fingerprint", name=op.f("uq_device_authorities_fingerprint")),
         sqlite_autoincrement=True,
     )
+    op.create_table(
+        "distribution_jobs",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("job_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("product_key", sa.String(length=20), nullable=False),
+        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("target", sa.String(length=64), nullable=False),
+        sa.Column("strategy", sa.SmallInteger(), nullable=False),
+        sa.Column("status", sa.SmallInteger(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("names", sa.Text(), nullable=True),
+        sa.Column("blob", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_distribution_jobs")),
+        sa.UniqueConstraint("job_id", name=op.f("uq_distribution_jobs_job_id")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("distribution_jobs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_distribution_jobs_status"), ["status"], unique=False)
+
     op.create_table(
         "forwarding_progress",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -186,6 +208,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_device_jobs_product_id"), ["product_id"], unique=False)
 
     op.create_table(
+        "distribution_results",
+        sa.Column("job", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job"], ["distribution_jobs.id"], name=op.f("fk_distribution_results_job"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("job", "position", name=op.f("pk_distribution_results")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "ota_modules",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("product_id", sa.BigInteger(), nullable=False),
@@ -279,6 +313,15 @@ def upgrade() -> None:
     with op.batch_alter_table("rule_actions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_rule_actions_rule_id"), ["rule_id"], unique=False)
 
+    op.create_table(
+        "device_announcements",
+        sa.Column("device_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_device_announcements_device_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("device_id", name=op.f("pk_device_announcements")),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "device_certificates",
         sa.Column("authority_id", sa.BigInteger(), nullable=False),
@@ -382,6 +425,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device_id", "purpose", name=op.f("pk_device_tokens")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "distributed_devices",
+        sa.Column("device_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("source_instance", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("modified_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_distributed_devices_device_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("device_id", name=op.f("pk_distributed_devices")),
+    )
+    with op.batch_alter_table("distributed_devices", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_distributed_devices_modified_at_device_id"), ["modified_at", "device_id"], unique=False
+        )
+
     op.create_table(
         "file_uploads",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -550,3 +609,22 @@ def upgrade() -> None:
 
     with op.batch_alter_table("devices", schema=None) as batch_op:
         batch_op.add_column(sa.Column("self_registered", sa.Boolean(), nullable=True))
+
+    with op.batch_alter_table("gateway_messages", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("retain", sa.Boolean(), server_default=sa.false(), nullable=False))
+
+    with op.batch_alter_table("products", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("source_id", sa.BigInteger(), nullable=True))
+        batch_op.drop_constraint(batch_op.f("uq_products_product_key"), type_="unique")
+        batch_op.create_index(
+            "ix_products_original",
+            ["product_key"],
+            unique=True,
+            sqlite_where=sa.text("source_id IS NULL"),
+            postgresql_where=sa.text("source_id IS NULL"),
+        )
+        batch_op.create_index(batch_op.f("ix_products_source_id"), ["source_id"], unique=False)
+        batch_op.create_unique_constraint(
+            batch_op.f("uq_products_product_key_instance_id"), ["product_key", "instance_id"]
+        )
+        batch_op.create_foreign_key(batch_op.f("fk_products_source_id"), "products", ["source_id"], ["id"])
