@@ -15,7 +15,7 @@ BASE = {"clock", "ids", "throttle", "x509"}
 SLICES = {
     *("access", "instances", "products", "devices", "topics", "things", "telemetry", "messaging"),
     *("groups", "shadows", "desired", "rules", "subscriptions", "ota", "topology", "files", "search", "parsing"),
-    *("configurations", "device_logs", "device_jobs"),
+    *("configurations", "device_logs", "device_jobs", "distribution"),
 }
 
 ROOMS: dict[str, set[str]] = {

@@ -243,4 +243,4 @@ async def test_devices_of_an_application_are_found_beside_others(
     total, found = await devices.lists.of_application(await devices.applications.get(1, apply_id), 10)
     assert (total, len(found)) == (2, 2)
     names = [device.name for device in found]
-    assert await devices.several(product.product_key, names) == found
+    assert await devices.several(product, names) == found

@@ -73,7 +73,7 @@ async def test_devices_with_names_of_the_caller_s_choice(api: Api, devices: Devi
     assert await status(api, product, apply_id) == checked | {"Status": "CREATE_SUCCESS"}
     page = await api.call("QueryPageByApplyId", ApplyId=apply_id)
     assert [device["DeviceName"] for device in page["ApplyDeviceList"]["ApplyDeviceInfo"]] == ["lamp-1", "lamp-2"]
-    nicknames = [device.nickname for device in await devices.several(key, ["lamp-1", "lamp-2"])]
+    nicknames = [device.nickname for device in await devices.several(product, ["lamp-1", "lamp-2"])]
     assert nicknames == [None, "Lamp_2"]
 
 

@@ -128,7 +128,7 @@ async def test_addresses_of_scripts_are_signed_and_expire(raw: RawWorld) -> None
     assert (await fetch(raw, url, "POST"))[0] == 405
     other = await raw.world.add_product("Other", data_format=0)
     for forged in (
-        url.replace(raw.product.product_key, other.product_key),
+        url.replace(f"/{raw.product.id}?", f"/{other.id}?"),
         url[:-1] + ("0" if url[-1] != "0" else "1"),
         url.split("?")[0],
         url.replace("Expires=", "Expires=9"),

@@ -6,12 +6,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from thingplane.storage.database import Database, metadata
-from thingplane.storage.migrate import MigrationError, load_tables, migrate, revisions
+from thingplane.storage.migrate import SCRIPTS, MigrationError, load_tables, migrate, revisions
+
+FIRST_RELEASE = """
+INSERT INTO products (id, instance_id, product_key, product_secret, name, node_type, senior, auth_type, id2, net_type,
+    validate_type, publish_auto, status, dynamic_register, filter_by_timestamp, filter_by_value, created_at)
+VALUES (7, 1, 'a1b2c3d4e5f', 's', 'Lamp', 0, true, 'secret', false, 'WIFI', 1, true, 'DEVELOPMENT_STATUS', false, false,
+    false, 0);
+INSERT INTO devices (id, iot_id, instance_id, product_id, product_key, name, secret, node_type, enabled, created_at,
+    modified_at)
+VALUES (3, 'iot', 1, 7, 'a1b2c3d4e5f', 'lamp-1', 's', 0, true, 0, 0);
+INSERT INTO device_tags VALUES (3, 'room', '101', 1);
+INSERT INTO device_applications (id, instance_id, product_id, product_key, status, total, created_at)
+VALUES (1, 1, 7, 'a1b2c3d4e5f', 'CHECK', 1, 0)
+"""
+"""A product with a device, its tag, and an application, which goes when a product is deleted."""
 
 
 def plain(value: object) -> object:
@@ -61,6 +78,17 @@ async def drop_everything(database: Database) -> None:
 async def set_revision(database: Database, revision: str) -> None:
     async with database.write() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+
+
+async def migrate_to(database: Database, revision: str) -> None:
+    def upgrade(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(SCRIPTS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+    async with database.write() as connection:
+        await connection.run_sync(upgrade)
 
 
 @pytest.fixture
@@ -137,3 +165,18 @@ async def test_schema_of_this_version_costs_no_import_of_alembic(tmp_path: Path)
         "sys.exit('alembic' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", program, url], timeout=60, check=False).returncode == 0  # noqa: ASYNC221 - nothing else runs
+
+
+async def test_what_the_first_release_wrote_is_kept(empty: Database) -> None:
+    await migrate_to(empty, "0001")
+    async with empty.write() as connection:
+        for statement in FIRST_RELEASE.split(";"):
+            await connection.execute(text(statement))
+    await migrate(empty)
+    async with empty.read() as connection:
+        for table in ("products", "devices", "device_tags", "device_applications"):
+            assert (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar() == 1, table
+    # What refers to products does so again.
+    with pytest.raises(IntegrityError):
+        async with empty.write() as connection:
+            await connection.execute(text("UPDATE devices SET product_id = 8"))

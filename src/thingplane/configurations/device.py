@@ -84,7 +84,7 @@ class ConfigurationRequests:
         if device is None or not is_number:
             _log.info("a reply of a device is not understood", device=uplink.device.name, topic=uplink.topic)
             return
-        source = device.source(await self._configurations.category(device.product_key))
+        source = device.source(await self._configurations.category(device.product_id))
         pushed = f"/sys{identity}/thing/config/push"
         body = bodies.reply(source, uplink.received, int(text), reply.code, reply.message, pushed, data)
         self._forwarder.forward(Kind.REPLY, source, topic, body, qos=uplink.qos)

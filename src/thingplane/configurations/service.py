@@ -89,9 +89,9 @@ class ConfigurationService:
             raise NoConfigurationError(NOTHING_SAVED, "the product has no configuration")
         return self._describe(current)
 
-    async def category(self, product_key: str) -> str:
+    async def category(self, product_id: int) -> str:
         """Return the device type of a product; empty when it is gone."""
-        product = await self._products.find(product_key)
+        product = await self._products.find_id(product_id)
         return "" if product is None else product.device_type
 
     def _describe(self, configuration: Configuration) -> bytes:

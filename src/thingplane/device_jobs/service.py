@@ -55,6 +55,7 @@ class JobService:
         self._sweeping = Periodic("deletion of old jobs", self._sweep, SWEEP_EVERY_S)
         self._poller = Poller("device jobs", store.changed, self._look, poll_interval_s)
         bus.subscribe(DeviceConnected, self._connected)
+        devices.moves.on_move.append(store.leave)
 
     async def start(self) -> None:
         """Begin to look for changes of jobs."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.clock import Clock
 from thingplane.device_jobs.tables import device_jobs, device_tasks
@@ -203,6 +204,10 @@ class JobStore:
         same = (device_tasks.c.task_id == task.task_id, device_tasks.c.status == task.status.value)
         async with self._database.write() as connection:
             await connection.execute(update(device_tasks).where(*same).values(status=status.value, untold=False))
+
+    async def leave(self, connection: AsyncConnection, device_id: int, _source: int, _target: int) -> None:
+        """Take the tasks of a device away, in the transaction that takes it to another instance."""
+        await connection.execute(delete(device_tasks).where(device_tasks.c.device_id == device_id))
 
     async def forget(self, before: int) -> None:
         """Delete jobs that were made before this time (epoch ms) and of which nothing is unfinished since then."""

@@ -181,7 +181,7 @@ class DeviceApplications:
                 row = (await connection.execute(query)).first()
             if row is None or row.status not in ("CHECK", "CREATE"):
                 return
-            product = await self._products.find(row.product_key)
+            product = await self._products.find_id(row.product_id)
             if product is None:
                 # Deleted, and the application with it.
                 return

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.clock import Clock
 from thingplane.devices.record import Device
@@ -242,6 +243,12 @@ class DeviceCertificates:
             revoked = (await connection.execute(delete(device_certificates).where(*mine))).rowcount
             await self._revision.increase(connection)
         return revoked
+
+    async def leave(self, connection: AsyncConnection, device_ids: Sequence[int]) -> None:
+        """Let no certificate of some devices count any more, in the transaction that takes them to another instance."""
+        mine = device_certificates.c.device_id.in_(device_ids)
+        if (await connection.execute(delete(device_certificates).where(mine))).rowcount:
+            await self._revision.increase(connection)
 
     async def count(self, authority: Authority) -> int:
         """Return how many certificates of an authority count."""

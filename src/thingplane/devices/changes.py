@@ -6,6 +6,7 @@ from thingplane.devices.events import (
     DeviceDeleted,
     DeviceDisabled,
     DeviceEnabled,
+    DeviceMoved,
     DeviceReset,
     DeviceSelfRegistered,
     NicknamesChanged,
@@ -24,6 +25,7 @@ class Changes:
         bus.subscribe(DeviceDeleted, self._deleted)
         bus.subscribe(DeviceDisabled, self._disabled)
         bus.subscribe(DeviceEnabled, self._enabled)
+        bus.subscribe(DeviceMoved, self._moved)
         bus.subscribe(DeviceReset, self._reset)
         bus.subscribe(NicknamesChanged, self._renamed)
         bus.subscribe(DeviceSelfRegistered, self._self_registered)
@@ -47,6 +49,13 @@ class Changes:
         if device is not None:
             device.enabled = True
             device.switched_at = device.modified_at = event.at
+
+    def _moved(self, event: DeviceMoved) -> None:
+        device = self._changed(event.device_id)
+        if device is not None:
+            device.instance_id = event.instance_id
+            device.product_id = event.product_id
+            device.modified_at = event.at
 
     def _reset(self, event: DeviceReset) -> None:
         device = self._changed(event.device_id)

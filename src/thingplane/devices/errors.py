@@ -43,6 +43,9 @@ LONG_DEVICE_PROPERTIES_STRING = ErrorCode(
 )
 NONE_DEVICE_NAME_ELEMENT = ErrorCode("iot.device.NoneDeviceNameElement", "The list of DeviceNames is empty.")
 NONE_DEVICE_PROPERTIES = ErrorCode("iot.device.NoneDeviceProperties", "At least one tag is needed.")
+HAS_DISTRIBUTED = ErrorCode(
+    "iot.device.DeviceHasDistributed", "The product has a device with this DeviceName in another instance."
+)
 NOT_EXISTED_DEVICE = ErrorCode("iot.device.NotExistedDevice", "The device does not exist.")
 NULL_APPLY_ID = ErrorCode("iot.device.NullApplyId", "The ApplyId is missing.")
 NULL_DEVICE_NAME = ErrorCode("iot.device.NullDeviceName", "A DeviceName is needed beside the ProductKey.")

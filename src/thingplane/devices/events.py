@@ -49,6 +49,19 @@ class DeviceReset(msgspec.Struct, frozen=True):
     """Epoch milliseconds of the change."""
 
 
+class DeviceMoved(msgspec.Struct, frozen=True):
+    """The device belongs to another instance, and there to that instance's copy of its product.
+
+    ``DeviceReset`` follows: it counts as never connected there.
+    """
+
+    device_id: int
+    instance_id: int
+    product_id: int
+    at: int
+    """Epoch milliseconds of the change."""
+
+
 class NicknamesChanged(msgspec.Struct, frozen=True):
     """Devices have other nicknames, or none."""
 

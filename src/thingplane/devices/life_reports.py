@@ -57,7 +57,7 @@ class LifeReports:
         for device in devices:
             topic = f"/{device.product_key}/{device.name}/thing/lifecycle"
             if self._forwarder.wanted(Kind.LIFECYCLE, device.product_id, topic):
-                product = await self._products.find(device.product_key)
+                product = await self._products.find_id(device.product_id)
                 if product is not None:
                     source = device.source(product.device_type)
                     body = bodies.lifecycle(source, action, now, device.secret)
@@ -85,12 +85,12 @@ class LifeReports:
                 body = bodies.status(source, online=online, at=at, last=last, ip=ip, reason=reason)
                 self._forwarder.forward(Kind.STATUS, source, topic, body, generated=at)
 
-        product = self._products.cached(device.product_key)
+        product = self._products.cached_id(device.product_id)
         if product is not None:
             forward(product)
             return
 
         async def find() -> None:
-            forward(await self._products.find(device.product_key))
+            forward(await self._products.find_id(device.product_id))
 
         self._background.run(find())

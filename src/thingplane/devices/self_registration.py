@@ -93,8 +93,7 @@ class SelfRegistration:
         Raises:
             RegistrationRefusedError: it may not.
         """
-        product = await self._checked(request)
-        device = await self._devices.find(product.product_key, request.device_name)
+        _, device = await self._checked(request)
         if device is None:
             raise RegistrationRefusedError(Code.DEVICE_NOT_FOUND)
         if not device.enabled:
@@ -111,10 +110,9 @@ class SelfRegistration:
         Raises:
             RegistrationRefusedError: refused; 6289 also when the device has as many client ids as it may.
         """
-        product = await self._checked(request)
+        product, device = await self._checked(request)
         if DEVICE_NAME.fullmatch(request.device_name) is None:
             raise RegistrationRefusedError(Code.PARAMETER_ERROR)
-        device = await self._devices.find(product.product_key, request.device_name)
         if device is None:
             device = await self._make(product, request.device_name)
         if not device.enabled:
@@ -128,8 +126,8 @@ class SelfRegistration:
             raise RegistrationRefusedError(ACTIVE_ALREADY) from None
         return given
 
-    async def _checked(self, request: RegistrationRequest) -> Product:
-        """Return the product whose secret has signed the request.
+    async def _checked(self, request: RegistrationRequest) -> tuple[Product, Device | None]:
+        """Return the product whose secret has signed the request, in the instance of the device, and the device.
 
         Raises:
             RegistrationRefusedError: it has not, or its switch is off.
@@ -141,9 +139,13 @@ class SelfRegistration:
             raise RegistrationRefusedError(Code.PRODUCT_NOT_FOUND)
         if not is_signed(product.product_secret, request.method, request.fields, request.sign):
             raise RegistrationRefusedError(WRONG_SIGNATURE)
+        device = await self._devices.find(product.product_key, request.device_name)
+        if device is not None and device.product_id != product.id:
+            # Distributed: the switch is that of its own instance.
+            product = await self._products.find_id(device.product_id) or product
         if not product.dynamic_register or product.auth_type != "secret":
             raise RegistrationRefusedError(SWITCHED_OFF)
-        return product
+        return product, device
 
     async def _make(self, product: Product, name: str) -> Device:
         try:

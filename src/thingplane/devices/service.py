@@ -24,11 +24,13 @@ from thingplane.devices.events import (
     DeviceDeleted,
     DeviceDisabled,
     DeviceEnabled,
+    DeviceMoved,
     DeviceReset,
     DeviceTagsChanged,
     NicknamesChanged,
 )
 from thingplane.devices.lists import DeviceLists
+from thingplane.devices.moving import DeviceMoves
 from thingplane.devices.presence import Presence
 from thingplane.devices.record import Device
 from thingplane.devices.registration import new_device
@@ -50,6 +52,7 @@ __all__ = [
     "DeviceDeleted",
     "DeviceDisabled",
     "DeviceEnabled",
+    "DeviceMoved",
     "DeviceReset",
     "DeviceService",
     "DeviceStatistics",
@@ -135,6 +138,7 @@ class DeviceService:
         self._bus = bus
         self._products = products
         self._presence = Presence(database, clock)
+        self.moves = DeviceMoves(database, clock, bus, self._presence, self.certificates)
         self._directory = DeviceDirectory(database, cached_devices, self._presence.held)
         products.count_devices = self.count
         # Also the changes that this service makes arrive there: one way for its own and for those of other nodes.
@@ -197,10 +201,10 @@ class DeviceService:
             raise errors.NOT_EXISTED_DEVICE()
         return device
 
-    async def several(self, product_key: str, names: list[str]) -> list[Device]:
+    async def several(self, product: Product, names: Sequence[str]) -> list[Device]:
         """Return those devices of a product that exist, in the order of the names and without repetitions."""
-        found = await asyncio.gather(*(self.find(product_key, name) for name in dict.fromkeys(names)))
-        return [device for device in found if device is not None]
+        found = await asyncio.gather(*(self.find(product.product_key, name) for name in dict.fromkeys(names)))
+        return [device for device in found if device is not None and device.product_id == product.id]
 
     async def several_by_iot_id(self, instance_id: int, iot_ids: list[str]) -> list[Device]:
         """Return those devices of an instance that exist, in the order of the IotIds and without repetitions."""
@@ -292,8 +296,8 @@ class DeviceService:
         """Create a device, with a name of the platform's choice when there is none.
 
         Raises:
-            BusinessError: iot.device.AlreadyExistedDeviceName; iot.prod.NotExistedProduct when the product was deleted
-                meanwhile.
+            BusinessError: iot.device.AlreadyExistedDeviceName; iot.device.DeviceHasDistributed when the device with
+                this name is in another instance; iot.prod.NotExistedProduct when the product was deleted meanwhile.
         """
         values = new_device(product, name, nickname, self._clock.now_ms())
         try:
@@ -302,8 +306,11 @@ class DeviceService:
                 device = Device(id=created.scalar_one(), **values)
         except IntegrityError:
             # Another call was quicker: it took the name, or deleted the product.
-            if await self.find(values["product_key"], values["name"]) is not None:
-                raise errors.ALREADY_EXISTED_DEVICE_NAME() from None
+            present = await self.find(values["product_key"], values["name"])
+            if present is not None:
+                distributed = present.instance_id != product.instance_id
+                taken = errors.HAS_DISTRIBUTED if distributed else errors.ALREADY_EXISTED_DEVICE_NAME
+                raise taken() from None
             if await self._products.by_id(product.id) is None:
                 raise NOT_EXISTED_PRODUCT() from None
             raise

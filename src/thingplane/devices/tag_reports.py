@@ -32,7 +32,7 @@ class TagReports:
         topic = f"/{device.product_key}/{device.name}/thing/deviceinfo/update"
         if not self._forwarder.wanted(Kind.TAGS, device.product_id, topic):
             return
-        product = await self._products.find(device.product_key)
+        product = await self._products.find_id(device.product_id)
         if product is None:
             return
         source = device.source(product.device_type)

@@ -93,6 +93,7 @@ class FileService:
         self._sweeping: asyncio.Task[None] | None = None
         self._sweep_now = asyncio.Event()
         devices.on_delete.append(self._leave)
+        devices.moves.on_move.append(_moved)
         bus.subscribe(DeviceDeleted, lambda _: self._sweep_now.set())
 
     async def start(self) -> None:
@@ -289,6 +290,17 @@ class FileService:
                 await self._garbage.sweep()
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("files could not be deleted, trying again later", error=str(error))
+
+
+async def _moved(connection: AsyncConnection, device_id: int, source: int, target: int) -> None:
+    """Count the files of a device that goes to another instance there, even if they exceed what there is room for."""
+    total = select(func.coalesce(func.sum(device_files.c.size), 0)).where(device_files.c.device_id == device_id)
+    size = int(await connection.scalar(total) or 0)
+    if size:
+        for instance_id in sorted((source, target)):
+            await _locked_usage(connection, instance_id)
+        await _use(connection, source, -size)
+        await _use(connection, target, size)
 
 
 def _to_file(row: Any) -> DeviceFile:

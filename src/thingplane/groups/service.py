@@ -51,6 +51,7 @@ class GroupService:
         self._clock = clock
         self._limits = limits
         self.members = GroupMembers(database, devices, limits)
+        devices.moves.on_move.append(_leave)
         self.tags = GroupTags(database, limits.tags)
 
     async def get(self, instance_id: int, group_id: str) -> Group:
@@ -186,3 +187,8 @@ async def _count(connection: AsyncConnection, *fits: Any) -> int:
 async def _first(connection: AsyncConnection, query: Select[Any]) -> Group | None:
     row = (await connection.execute(query)).first()
     return None if row is None else to_group(row)
+
+
+async def _leave(connection: AsyncConnection, device_id: int, _source: int, _target: int) -> None:
+    """Take a device that goes to another instance out of its groups."""
+    await connection.execute(delete(device_group_members).where(device_group_members.c.device_id == device_id))

@@ -144,7 +144,7 @@ class JobService:
         query = select(devices.c.name, table.c.version).outerjoin(
             table, (table.c.device_id == devices.c.id) & (table.c.module == package.module)
         )
-        query = query.where(devices.c.product_key == product.product_key, devices.c.name.in_(names))
+        query = query.where(devices.c.product_id == product.id, devices.c.name.in_(names))
         async with self._database.read() as connection:
             versions = {row.name: row.version for row in await connection.execute(query)}
         for name in names:
@@ -155,7 +155,7 @@ class JobService:
                 raise errors.NON_VERSIONED_DEVICE(f"{name} has reported no version of the module {package.module}.")
             if version == package.version:
                 raise errors.DEVICE_WITH_DESTINATION_VERSION(f"{name} runs {version} already.")
-            if package.is_difference and version != package.src_version:
+            if package.src_version is not None and version != package.src_version:
                 raise errors.SRC_VERSION_MISMATCH(f"{name} runs {version}, not {package.src_version}.")
 
     # Finding.

@@ -17,6 +17,7 @@ from thingplane.ota.job import Job
 from thingplane.ota.jobs import JobService, NewJob
 from thingplane.ota.ledger import Ledger
 from thingplane.ota.modules import ModuleService
+from thingplane.ota.moving import move
 from thingplane.ota.outbox import Outbox
 from thingplane.ota.package import URL_LIFETIME_S, Package, PackageFile
 from thingplane.ota.packages import MAX_PACKAGES, PackageService
@@ -90,6 +91,7 @@ class OtaService:
         )
         self._builder = BuildQueue(Builder(database, clock, devices, self._batches, self.uploads, self.outbox))
         devices.on_delete.append(leave)
+        devices.moves.on_move.append(move)
 
     async def start(self, *, ticking: bool = True) -> None:
         """Go on with what an earlier process has left; subscribers have to be known by now.

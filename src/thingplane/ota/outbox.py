@@ -124,7 +124,7 @@ class Outbox:
         wanted = sorted(device_ids)
         for start in range(0, len(wanted), _AT_ONCE):
             for row in await connection.execute(query.where(devices.c.id.in_(wanted[start : start + _AT_ONCE]))):
-                product = await self._products.find(row.product_key)
+                product = await self._products.find_id(row.product_id)
                 category = "" if product is None else product.device_type
                 found[row.id] = Source(
                     row.instance_id, row.product_id, row.product_key, row.id, row.name, row.iot_id, category

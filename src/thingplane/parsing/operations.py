@@ -7,6 +7,7 @@ from thingplane.parsing.download import ScriptDownloads
 from thingplane.parsing.errors import INVALID_SCRIPT_TYPE
 from thingplane.parsing.service import MAX_BYTES, ParsingService
 from thingplane.products.errors import NULL_PRODUCT_KEY
+from thingplane.products.service import ProductService
 from thingplane.scripts.language import Language
 from thingplane.scripts.process import Script
 
@@ -73,5 +74,6 @@ class GetThingScriptResponse(Response):
 @operation(qps=10)
 async def GetThingScript(ctx: Context, req: GetThingScriptRequest) -> GetThingScriptResponse:
     script = await ctx.service(ParsingService).get(ctx.instance.id, req.ProductKey)
-    url = ctx.service(ScriptDownloads).url(req.ProductKey)
+    product = await ctx.service(ProductService).get(ctx.instance.id, req.ProductKey)
+    url = ctx.service(ScriptDownloads).url(product)
     return GetThingScriptResponse(Data=ScriptInfo(ScriptType=script.language.value, ScriptUrl=url))

@@ -3,7 +3,8 @@
 from typing import Annotated, Any, Final
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.bus import Bus
 from thingplane.clock import Clock
@@ -11,8 +12,8 @@ from thingplane.cloud.errors import INVALID_FORMATTED_PARAMETER
 from thingplane.parsing import errors
 from thingplane.parsing.errors import ParsingError
 from thingplane.parsing.tables import thing_scripts
-from thingplane.products.errors import NOT_SENIOR_PRODUCT
-from thingplane.products.service import Product, ProductDeleted, ProductsChanged, ProductService
+from thingplane.products.errors import NOT_SENIOR_PRODUCT, UPDATE_PRODUCT_FAILED
+from thingplane.products.service import Product, ProductChanged, ProductDeleted, ProductsChanged, ProductService
 from thingplane.scripts.language import Function, Language
 from thingplane.scripts.outcome import Fault
 from thingplane.scripts.pool import ScriptPool
@@ -60,6 +61,9 @@ class ParsingService:
         self._invalidations = 0
         bus.subscribe(ScriptChanged, lambda event: self._forget(event.product_id))
         bus.subscribe(ProductDeleted, lambda event: self._forget(event.product_id))
+        # A product that was distributed gets the script of its original with every change.
+        bus.subscribe(ProductChanged, lambda event: self._forget(event.product_id))
+        products.on_copy.append(_copy)
         bus.subscribe(ProductsChanged, self._forget_all)
 
     def _forget_all(self, _event: ProductsChanged) -> None:
@@ -78,8 +82,9 @@ class ParsingService:
 
         Raises:
             BusinessError: iot.prod.NotExistedProduct, iot.prod.ProductDataFormatIsNull,
-                iot.prod.ThingScriptDataFormatError, iot.prod.NotSeniorProduct, iot.prod.InvalidScriptType for a
-                language that this node cannot run, iot.common.InvalidFormattedParameter, iot.prod.ThingScriptExisted.
+                iot.prod.ThingScriptDataFormatError, iot.prod.NotSeniorProduct, iot.prod.UpdateProductFailed for one
+                that was distributed here, iot.prod.InvalidScriptType for a language that this node cannot run,
+                iot.common.InvalidFormattedParameter, iot.prod.ThingScriptExisted.
         """
         product = await self._changeable(instance_id, product_key, script)
         async with self._database.write() as connection:
@@ -158,6 +163,10 @@ class ParsingService:
             raise errors.THING_SCRIPT_DATA_FORMAT_ERROR()
         if not product.senior:
             raise NOT_SENIOR_PRODUCT()
+        if product.source_id is not None:
+            raise UPDATE_PRODUCT_FAILED(
+                "The product was distributed to this instance: change its script where it comes from."
+            )
         self._check(script)
         return product
 
@@ -229,6 +238,15 @@ class ParsingService:
         if outcome.fault is not None:
             raise ParsingError(outcome.fault, outcome.reason)
         return outcome.result
+
+
+async def _copy(connection: AsyncConnection, original: Product, copy: Product) -> None:
+    """Give a product that was distributed the script of its original, or none."""
+    await connection.execute(delete(thing_scripts).where(thing_scripts.c.product_id == copy.id))
+    columns = [column for column in thing_scripts.c if column.name != "product_id"]
+    rows = select(literal(copy.id), *columns).where(thing_scripts.c.product_id == original.id)
+    names = ["product_id", *(column.name for column in columns)]
+    await connection.execute(insert(thing_scripts).from_select(names, rows))
 
 
 def _numbers(payload: bytes) -> bytes:

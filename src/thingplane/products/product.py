@@ -53,6 +53,8 @@ class Product(NewProduct, frozen=True, kw_only=True):
     """The same by value; with both set, a duplicate is one that repeats timestamp and value."""
     created_at: int
     """Epoch milliseconds."""
+    source_id: int | None = None
+    """The product that this one is a copy of, in another instance; None for one that was created here."""
 
     @property
     def released(self) -> bool:

@@ -1,6 +1,6 @@
 """Rows of the products table as products."""
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,6 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from thingplane.products import errors
 from thingplane.products.product import Product
 from thingplane.products.tables import products
+
+# Far beyond every row, and small enough for the 64-bit integers of both databases.
+_MAX_OFFSET: Final = 2**53
 
 
 def to_product(row: Row[Any]) -> Product:
@@ -33,3 +36,9 @@ async def locked(connection: AsyncConnection, product_id: int) -> Product:
     if product is None:
         raise errors.NOT_EXISTED_PRODUCT()
     return product
+
+
+def paged(query: Select[Any], page: int, size: int) -> Select[Any]:
+    """Return a query for one page, from 1, of the products that a query finds, newest first."""
+    newest_first = query.order_by(products.c.created_at.desc(), products.c.id.desc())
+    return newest_first.limit(size).offset(min((page - 1) * size, _MAX_OFFSET))

@@ -12,6 +12,8 @@ from thingplane import ids
 from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.products import errors
+from thingplane.products.cache import ProductCache
+from thingplane.products.copies import Copy, ProductCopies
 from thingplane.products.product import (
     NewProduct,
     Product,
@@ -20,24 +22,23 @@ from thingplane.products.product import (
     ProductsChanged,
     ProductStatus,
 )
-from thingplane.products.rows import first, locked, to_product
+from thingplane.products.rows import first, locked, paged, to_product
 from thingplane.products.tables import product_tags, products
 from thingplane.products.tags import ProductTags
 from thingplane.storage.database import Database
 from thingplane.storage.polling import Poller
 from thingplane.storage.revisions import Revision
 
-__all__ = ["NewProduct", "Product", "ProductChanged", "ProductDeleted", "ProductService", "ProductsChanged"]
+__all__ = ["Copy", "NewProduct", "Product", "ProductChanged", "ProductDeleted", "ProductService", "ProductsChanged"]
 
 OnCreate: TypeAlias = Callable[[AsyncConnection, Product], Awaitable[None]]
 OnDelete: TypeAlias = Callable[[AsyncConnection, int], Awaitable[None]]
+OnCopy: TypeAlias = Callable[[AsyncConnection, Product, Product], Awaitable[None]]
 CategoryName: TypeAlias = Callable[[str], str | None]
 CountDevices: TypeAlias = Callable[[AsyncConnection, Sequence[int]], Awaitable[dict[int, int]]]
 
 MAX_PRODUCTS = 1000
 """Products of an instance (guide: limits)."""
-# Far beyond every row, and small enough for the 64-bit integers of both databases.
-_MAX_OFFSET = 2**53
 
 
 async def _no_devices(_connection: AsyncConnection, _product_ids: Sequence[int]) -> dict[int, int]:
@@ -51,8 +52,12 @@ def _no_category(_key: str) -> None:
 class ProductService:
     """The products of all instances, with a cache of those in use.
 
+    A product may have copies in other instances, with the same ProductKey: its devices belong to the product of their
+    instance. Whoever knows the instance, or the product's id, has to say so; without it the original is meant.
+
     ``on_create`` and ``on_delete`` are where other slices add and remove what hangs on a product: their functions run
-    inside the transaction that creates or deletes it, and one that raises rolls everything back. ``count_devices`` is
+    inside the transaction that creates or deletes it, and one that raises rolls everything back. ``on_copy`` is where
+    they bring a copy, the last argument, up to date with its original, likewise. ``count_devices`` is
     set by whoever keeps devices: from product ids to numbers of devices, where products without devices may be absent.
     ``category_name`` is set by whoever keeps standard categories: from the key of a category to its name, None when
     there is none.
@@ -81,13 +86,15 @@ class ProductService:
         self._clock = clock
         self._bus = bus
         self._max_products = max_products
-        self._by_key: dict[str, Product] = {}
+        self._cache = ProductCache()
         self._invalidations = 0
         self.on_create: list[OnCreate] = []
         self.on_delete: list[OnDelete] = []
+        self.on_copy: list[OnCopy] = []
         self.count_devices: CountDevices = _no_devices
         self.category_name: CategoryName = _no_category
         self.tags = ProductTags(database)
+        self.copies = ProductCopies(database)
         self._revision = Revision(database, "products")
         self._poller = Poller("products", self._revision, self._forget_all, poll_interval_s)
         bus.subscribe(ProductChanged, self._forget)
@@ -107,30 +114,47 @@ class ProductService:
 
     async def _forget_all(self) -> None:
         self._invalidations += 1
-        self._by_key.clear()
+        self._cache.clear()
         self._bus.publish(ProductsChanged())
 
     def _forget(self, event: ProductChanged | ProductDeleted) -> None:
         self._invalidations += 1
-        self._by_key.pop(event.product_key, None)
+        self._cache.drop(event.product_id)
 
     def cached(self, product_key: str) -> Product | None:
-        """Return the product if it is in memory; None says nothing about its existence."""
-        return self._by_key.get(product_key)
+        """Return the original product if it is in memory; None says nothing about its existence."""
+        return self._cache.find(product_key, None)
 
-    async def find(self, product_key: str) -> Product | None:
-        """Return the product with this key in any instance, or None."""
-        product = self._by_key.get(product_key)
+    def cached_id(self, product_id: int) -> Product | None:
+        """Return the product with this id if it is in memory; None says nothing about its existence."""
+        return self._cache.by_id(product_id)
+
+    async def find(self, product_key: str, instance_id: int | None = None) -> Product | None:
+        """Return a product by its key, or None.
+
+        Args:
+            product_key: its key.
+            instance_id: the instance that it is in; None: the original, whichever instance it is in.
+        """
+        product = self._cache.find(product_key, instance_id)
         if product is not None:
             return product
         if "\0" in product_key:  # PostgreSQL would refuse the query
             return None
+        place = products.c.source_id.is_(None) if instance_id is None else products.c.instance_id == instance_id
+        return await self._read(select(products).where(products.c.product_key == product_key, place))
+
+    async def find_id(self, product_id: int) -> Product | None:
+        """Return the product with this id in any instance, or None."""
+        return self._cache.by_id(product_id) or await self._read(select(products).where(products.c.id == product_id))
+
+    async def _read(self, query: Select[Any]) -> Product | None:
         invalidations = self._invalidations
         async with self._database.read() as connection:
-            product = await first(connection, select(products).where(products.c.product_key == product_key))
+            product = await first(connection, query)
         # What was read before a change must not enter the cache after it.
         if product is not None and invalidations == self._invalidations:
-            self._by_key[product_key] = product
+            self._cache.keep(product)
         return product
 
     async def get(self, instance_id: int, product_key: str) -> Product:
@@ -141,8 +165,8 @@ class ProductService:
         """
         if not product_key:
             raise errors.NULL_PRODUCT_KEY()
-        product = await self.find(product_key)
-        if product is None or product.instance_id != instance_id:
+        product = await self.find(product_key, instance_id)
+        if product is None:
             raise errors.NOT_EXISTED_PRODUCT()
         return product
 
@@ -198,6 +222,49 @@ class ProductService:
             raise
         self._bus.publish(ProductChanged(product.id, product.product_key))
         return product
+
+    async def copy(self, product: Product, instance_id: int) -> Product:
+        """Make an original product known in another instance, or bring its copy there up to date.
+
+        The copy has the same key and secret. Its name and description are its own once it is made.
+
+        Args:
+            product: the original.
+            instance_id: key of the other instance.
+
+        Raises:
+            BusinessError: iot.prod.NotExistedProduct when it is gone; iot.prod.AlreadyExistedProductName,
+                iot.prod.ProductCountExceedMax.
+        """
+        try:
+            async with self._database.write() as connection:
+                original = await locked(connection, product.id)
+                copy = await self._copy(connection, original, instance_id)
+                for hook in self.on_copy:
+                    await hook(connection, original, copy)
+        except IntegrityError:
+            await self._refuse_taken_name(instance_id, product.name)
+            raise
+        self._bus.publish(ProductChanged(copy.id, copy.product_key))
+        return copy
+
+    async def _copy(self, connection: AsyncConnection, original: Product, instance_id: int) -> Product:
+        there = (products.c.source_id == original.id, products.c.instance_id == instance_id)
+        present = await first(connection, select(products).where(*there))
+        if present is not None:
+            changing = {"validate_type": original.validate_type, "status": original.status}
+            await connection.execute(update(products).where(*there).values(changing))
+            return msgspec.structs.replace(present, **changing)
+        await self._check_room(connection, instance_id, original.name)
+        values = {
+            **{name: value for name, value in msgspec.structs.asdict(original).items() if name != "id"},
+            "instance_id": instance_id,
+            "dynamic_register": False,
+            "source_id": original.id,
+            "created_at": self._clock.now_ms(),
+        }
+        result = await connection.execute(insert(products).values(values).returning(products.c.id))
+        return Product(id=result.scalar_one(), **values)
 
     async def _check_room(self, connection: AsyncConnection, instance_id: int, name: str) -> None:
         mine = products.c.instance_id == instance_id
@@ -279,11 +346,11 @@ class ProductService:
         self._bus.publish(ProductChanged(product.id, product.product_key))
 
     async def delete(self, product: Product) -> None:
-        """Delete a product that has no devices, with everything that hangs on it.
+        """Delete a product that has no devices and no copies, with everything that hangs on it.
 
         Raises:
-            BusinessError: iot.prod.NotExistedProduct, and iot.prod.UpdateProductFailed while it has devices (the guide
-                names no code of its own for that).
+            BusinessError: iot.prod.NotExistedProduct, and iot.prod.UpdateProductFailed while it has devices or copies
+                (the guide names no code of its own for that).
         """
         async with self._database.write() as connection:
             # The lock keeps devices from being created meanwhile: their foreign key waits for it.
@@ -293,6 +360,10 @@ class ProductService:
             devices = (await self.count_devices(connection, [product.id])).get(product.id, 0)
             if devices:
                 raise errors.UPDATE_PRODUCT_FAILED(f"The product has {devices} devices. Delete them first.")
+            if await self.copies.exist(connection, product.id):
+                raise errors.UPDATE_PRODUCT_FAILED(
+                    "The product was distributed. Delete it in the other instances first."
+                )
             for hook in self.on_delete:
                 await hook(connection, product.id)
             await connection.execute(delete(product_tags).where(product_tags.c.product_id == product.id))
@@ -329,7 +400,7 @@ class ProductService:
             fits.append(products.c.resource_group_id == resource_group_id)
         async with self._database.read() as connection:
             total = (await connection.execute(select(func.count()).select_from(products).where(*fits))).scalar_one()
-            rows = (await connection.execute(_paged(select(products).where(*fits), page, size))).all()
+            rows = (await connection.execute(paged(select(products).where(*fits), page, size))).all()
         return [to_product(row) for row in rows], total
 
     async def page_by_tags(
@@ -339,10 +410,5 @@ class ProductService:
         tagged = self.tags.matching(tags)
         query = select(products).where(products.c.instance_id == instance_id, products.c.id.in_(tagged))
         async with self._database.read() as connection:
-            rows = (await connection.execute(_paged(query, page, size))).all()
+            rows = (await connection.execute(paged(query, page, size))).all()
         return [to_product(row) for row in rows]
-
-
-def _paged(query: Select[Any], page: int, size: int) -> Select[Any]:
-    newest_first = query.order_by(products.c.created_at.desc(), products.c.id.desc())
-    return newest_first.limit(size).offset(min((page - 1) * size, _MAX_OFFSET))

@@ -129,8 +129,8 @@ class DeviceSearch:
             for condition in alternative
             if condition.field.name == "product_key" and condition.operator in {"=", "!="}
         }
-        found = [await self._products.find(product_key) for product_key in named]
-        return {product.product_key: product.id for product in found if product and product.instance_id == instance_id}
+        found = [await self._products.find(product_key, instance_id) for product_key in named]
+        return {product.product_key: product.id for product in found if product}
 
 
 async def _few(connection: AsyncConnection, statement: Statement, instance_id: int) -> dict[ElementConditions, Keys]:

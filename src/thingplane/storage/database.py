@@ -80,6 +80,37 @@ class Database:
         async with _held(self._writing), self._writer.begin() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def change_schema(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection as ``write`` does, to change tables.
+
+        SQLite changes a table by making it anew. While the old one goes, foreign keys must not take with it what refers
+        to it; that they still hold is checked at the end.
+
+        Raises:
+            RuntimeError: they don't; nothing was changed.
+        """
+        if not self.is_sqlite:
+            async with self.write() as connection:
+                yield connection
+            return
+        async with _held(self._writing):
+            await self._enforce_foreign_keys(enforced=False)
+            try:
+                async with self._writer.begin() as connection:
+                    yield connection
+                    broken = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).first()
+                    if broken is not None:
+                        raise RuntimeError(f"a foreign key of the table {broken[0]} does not hold")
+            finally:
+                await self._enforce_foreign_keys(enforced=True)
+
+    async def _enforce_foreign_keys(self, *, enforced: bool) -> None:
+        # Has no effect inside a transaction, which SQLAlchemy begins with its first statement: this is none of those.
+        async with self._writer.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            await driver.execute(f"PRAGMA foreign_keys={'ON' if enforced else 'OFF'}")
+
     async def close(self) -> None:
         """Close all connections."""
         await self._reader.dispose()

@@ -41,7 +41,10 @@ async def migrate(database: Database) -> None:
         MigrationError: the database was written by a newer version.
     """
     known = revisions()
-    async with database.write() as connection:
+    async with database.read() as connection:
+        if await connection.run_sync(_current) == known[-1]:
+            return
+    async with database.change_schema() as connection:
         current = await connection.run_sync(_current)
         if current == known[-1]:
             return

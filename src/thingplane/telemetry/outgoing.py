@@ -58,12 +58,12 @@ class Outgoing:
 
     def is_ready(self, device: Identity) -> bool:
         """Tell whether what is needed of a device's product is in memory; otherwise ``prepare`` has to be awaited."""
-        return not self.forwarder.has_subscribers or self._products.cached(device.product_key) is not None
+        return not self.forwarder.has_subscribers or self._products.cached_id(device.product_id) is not None
 
     async def prepare(self, device: Identity) -> None:
         """Read what is needed of a device's product; of one that is gone nothing will be forwarded."""
         if self.forwarder.has_subscribers:
-            await self._products.find(device.product_key)
+            await self._products.find_id(device.product_id)
 
     # Reports
 
@@ -261,7 +261,7 @@ class Outgoing:
     # What they share
 
     def _product(self, device: Identity) -> Product | None:
-        return self._products.cached(device.product_key)
+        return self._products.cached_id(device.product_id)
 
     def _forward(  # noqa: PLR0917 - of different types
         self, kind: Kind, uplink: Uplink, source: Source, topic: str, body: bytes, now: int

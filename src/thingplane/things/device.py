@@ -29,7 +29,7 @@ class ModelRequests:
     async def get(self, uplink: Uplink) -> None:
         """Tell a device the newest published model of its product: the default module, and which others there are."""
         device = uplink.device
-        product = await self._products.find(device.product_key)
+        product = await self._products.find_id(device.product_id)
         if product is None or not product.senior:
             uplink.reply(NOT_IN_PRODUCT, message="the device is in no product with a thing model")
             return

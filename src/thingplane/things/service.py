@@ -78,6 +78,7 @@ class ThingModelService:
         products.category_name = self.categories.name
         products.on_create.append(self.create_first)
         products.on_delete.append(store.delete_all)
+        products.on_copy.append(self._copy_all)
 
     def cached(self, product_id: int) -> CompiledModel | None:
         """The current published model if it is in memory; None says nothing about its existence."""
@@ -119,6 +120,12 @@ class ThingModelService:
             version = Version(str(now), None, now, modules)
             await store.insert_version(connection, product.id, version, self._versions_kept)
 
+    @staticmethod
+    async def _copy_all(connection: AsyncConnection, original: Product, copy: Product) -> None:
+        """Give a product that was distributed the draft and the versions of its original."""
+        if original.senior:
+            await store.copy_all(connection, original.id, copy.id)
+
     # Reading
 
     async def draft(self, product: Product) -> Modules:
@@ -151,8 +158,9 @@ class ThingModelService:
         async with self._database.read() as connection:
             return await store.list_versions(connection, product.id)
 
-    # Editing. All of these raise BusinessError: iot.prod.UpdateProductFailed for a released product (the guide names
-    # no code of its own for that) and what `business_error` makes of a broken rule.
+    # Editing. All of these raise BusinessError: iot.prod.UpdateProductFailed for a released product and for one that
+    # was distributed here (the guide names no codes of their own for that), and what `business_error` makes of a broken
+    # rule.
 
     async def add(self, product: Product, text: str | None, block: FunctionBlock | None) -> None:
         """Adds features to the draft.
@@ -291,6 +299,10 @@ class ThingModelService:
         if now.released:
             raise product_errors.UPDATE_PRODUCT_FAILED(
                 "Take back the release of the product before editing its thing model."
+            )
+        if now.source_id is not None:
+            raise product_errors.UPDATE_PRODUCT_FAILED(
+                "The product was distributed to this instance: edit its thing model where it comes from."
             )
         modules = await store.read_draft(connection, product.id)
         if modules is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.things.model.types import EMPTY, ThingModel
@@ -94,6 +94,17 @@ async def delete_all(connection: AsyncConnection, product_id: int) -> None:
     """Removes draft and versions of a product."""
     await connection.execute(delete(thing_model_versions).where(thing_model_versions.c.product_id == product_id))
     await connection.execute(delete(thing_models).where(thing_models.c.product_id == product_id))
+
+
+async def copy_all(connection: AsyncConnection, original_id: int, copy_id: int) -> None:
+    """Gives a product the draft and the versions of another one, in place of its own."""
+    await delete_all(connection, copy_id)
+    for table in (thing_models, thing_model_versions):
+        columns = [column for column in table.c if column.name not in {"id", "product_id"}]
+        rows = select(literal(copy_id), *columns).where(table.c.product_id == original_id)
+        if "id" in table.c:
+            rows = rows.order_by(table.c.id)
+        await connection.execute(insert(table).from_select(["product_id", *(column.name for column in columns)], rows))
 
 
 EMPTY_MODULES: Modules = (EMPTY,)

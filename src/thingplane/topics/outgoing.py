@@ -26,17 +26,17 @@ class CustomOutgoing:
         """Handle a message: it is forwarded as it is, in the commit that its acknowledgement waits for."""
         device = uplink.device
         if self._forwarder.wanted(Kind.CUSTOM, device.product_id, uplink.topic):
-            if self._products.cached(device.product_key) is None:
+            if self._products.cached_id(device.product_id) is None:
                 return self._later(uplink)
             self._forward(uplink)
         return None
 
     async def _later(self, uplink: Uplink) -> None:
-        await self._products.find(uplink.device.product_key)
+        await self._products.find_id(uplink.device.product_id)
         self._forward(uplink)
 
     def _forward(self, uplink: Uplink) -> None:
-        product = self._products.cached(uplink.device.product_key)
+        product = self._products.cached_id(uplink.device.product_id)
         if product is not None:
             source = cast("Device", uplink.device).source(product.device_type)
             message_id = self._forwarder.forward(

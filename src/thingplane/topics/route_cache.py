@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from thingplane.bus import Bus
-from thingplane.devices.service import DeviceDeleted
+from thingplane.devices.service import DeviceDeleted, DeviceMoved
 from thingplane.storage.database import Database
 from thingplane.topics.tables import topic_routes
 
@@ -47,7 +47,8 @@ class RouteCache:
         self._reading: asyncio.Task[None] | None = None
         self._retry: asyncio.TimerHandle | None = None
         bus.subscribe(TopicRoutesChanged, self._changed)
-        bus.subscribe(DeviceDeleted, self._deleted)
+        bus.subscribe(DeviceDeleted, self._left)
+        bus.subscribe(DeviceMoved, self._left)
 
     def routes(self, source: str) -> Sequence[Route]:
         """Return the routes of a source topic."""
@@ -92,7 +93,7 @@ class RouteCache:
     def _changed(self, event: TopicRoutesChanged) -> None:
         self._read_again([event.source])
 
-    def _deleted(self, event: DeviceDeleted) -> None:
+    def _left(self, event: DeviceDeleted | DeviceMoved) -> None:
         self._read_again(self._sources.pop(event.device_id, ()))
 
     def _read_again(self, sources: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.bus import Bus
@@ -64,6 +64,7 @@ class TopicRouteService:
         self._cache = RouteCache(database, bus)
         self.on_change = self._cache.on_change
         """Called when ``routes`` answers differently than before."""
+        devices.moves.on_move.append(_leave)
         self.on_create: list[Callable[[str], Awaitable[object]]] = []
         """Awaited with the ProductKey of the source before routes are added."""
 
@@ -204,8 +205,7 @@ class TopicRouteService:
         parts = split_topic(source)
         if parts is None or _DEVICE_NAME in source:
             raise errors.INVALID_FORMATTED_SRC_TOPIC_NAME()
-        product = await self._products.find(parts[0])
-        if product is None or product.instance_id != instance_id:
+        if await self._products.find(parts[0], instance_id) is None:
             raise errors.NOT_MATCHED_PRODUCT_KEY_WITH_SRC_TOPIC_OWNER()
         return parts
 
@@ -231,3 +231,9 @@ class TopicRouteService:
             return None
         permissions = await self._topics.permissions(device.product_id)
         return device if permissions.may_subscribe(rest) else None
+
+
+async def _leave(connection: AsyncConnection, device_id: int, _source: int, _target: int) -> None:
+    """Remove the routes of a device that goes to another instance: the other ends stay behind."""
+    own = or_(topic_routes.c.source_device_id == device_id, topic_routes.c.device_id == device_id)
+    await connection.execute(delete(topic_routes).where(own))

@@ -3,7 +3,7 @@
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.bus import Bus
@@ -72,6 +72,7 @@ class TopicService:
         self._invalidations = 0
         products.on_create.append(_create_defaults)
         products.on_delete.append(_delete_all)
+        products.on_copy.append(_copy_all)
         bus.subscribe(TopicsChanged, self._forget)
         bus.subscribe(ProductDeleted, self._forget)
 
@@ -200,6 +201,17 @@ class TopicService:
 async def _create_defaults(connection: AsyncConnection, product: Product) -> None:
     rows = [{"product_id": product.id, "name": name, "operation": operation} for name, operation in DEFAULT_CATEGORIES]
     await connection.execute(insert(topic_categories), rows)
+
+
+async def _copy_all(connection: AsyncConnection, original: Product, copy: Product) -> None:
+    """Give a product that was distributed the categories of its original, once: from then on they are its own."""
+    of = topic_categories.c.product_id
+    if (await connection.execute(select(topic_categories.c.id).where(of == copy.id).limit(1))).first() is not None:
+        return
+    columns = [column for column in topic_categories.c if column.name not in {"id", "product_id"}]
+    rows = select(literal(copy.id), *columns).where(of == original.id).order_by(topic_categories.c.id)
+    names = ["product_id", *(column.name for column in columns)]
+    await connection.execute(insert(topic_categories).from_select(names, rows))
 
 
 async def _delete_all(connection: AsyncConnection, product_id: int) -> None:

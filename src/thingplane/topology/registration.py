@@ -113,8 +113,8 @@ class SubDeviceRegistration:
         return device
 
     async def _product(self, gateway: Device, product_key: str, *, missing: int) -> Product:
-        product = await self._products.find(product_key)
-        if product is None or product.instance_id != gateway.instance_id:
+        product = await self._products.find(product_key, gateway.instance_id)
+        if product is None:
             raise RefusedError(missing)
         if not product.dynamic_register:
             raise RefusedError(codes.REGISTRATION_OFF)

@@ -116,7 +116,7 @@ class TopologyReports:
                 await self._forwarder.durable()
 
     async def _source(self, gateway: Device) -> Source | None:
-        product = await self._products.find(gateway.product_key)
+        product = await self._products.find_id(gateway.product_id)
         return None if product is None else gateway.source(product.device_type)
 
     def _later(self, report: Coroutine[Any, Any, None]) -> None:

@@ -146,8 +146,7 @@ class TopologyRequests:
     async def _found(self, gateway: Device, uplink: Uplink) -> dict[str, str]:
         names: list[Named] = read_list(uplink.params, Named)
         for item in names:
-            product = await self._products.find(item.productKey)
-            if product is None or product.instance_id != gateway.instance_id:
+            if await self._products.find(item.productKey, gateway.instance_id) is None:
                 raise RefusedError(Code.PRODUCT_NOT_FOUND)
             if _DEVICE_NAME.fullmatch(item.deviceName) is None:
                 raise RefusedError(codes.INVALID_NAME)

@@ -59,6 +59,7 @@ class TopologyService:
         self._leaving: dict[int, dict[str, Any]] = {}
         devices.on_delete.append(self._leave)
         devices.on_reset.append(self._reset)
+        devices.moves.on_move.append(self._moved)
         bus.subscribe(DeviceDeleted, self._left)
         bus.subscribe(DeviceReset, self._left)
 
@@ -205,6 +206,10 @@ class TopologyService:
         await self._leave(connection, device_id)
         own = or_(_sub_device == device_id, _gateway == device_id)
         await connection.execute(delete(topology_relations).where(own))
+
+    async def _moved(self, connection: AsyncConnection, device_id: int, _source: int, _target: int) -> None:
+        """Take the relationships of a device that goes to another instance; ``DeviceReset`` tells of it."""
+        await self._reset(connection, device_id)
 
     def _left(self, event: DeviceDeleted | DeviceReset) -> None:
         left = self._leaving.pop(event.device_id, None)

@@ -25,6 +25,7 @@ from thingplane.storage.timeseries.retention import HELP as HISTORY_HELP
 from thingplane.storage.timeseries.retention import Retention
 from thingplane.wiring.back_ends import BackEnds
 from thingplane.wiring.consuming import Consuming
+from thingplane.wiring.distribution import wire_distribution
 from thingplane.wiring.doors import Doors
 from thingplane.wiring.fleet import Fleet
 from thingplane.wiring.forwarded import Forwarded
@@ -65,6 +66,7 @@ class Platform:
         wire_rules(ground, forwarder, doors.gateway, fleet, consuming)
         # After all who are told of updates.
         ground.run(back_ends.ota.start, back_ends.ota.close)
+        wire_distribution(ground, fleet, instances)
         discover_handlers("thingplane", ground.services, table)
         retention = Retention(series, clock, settings.history_days)
         ground.run(retention.start, retention.close)

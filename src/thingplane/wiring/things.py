@@ -32,5 +32,5 @@ class Things:
         pool = ScriptPool(ground.settings.script_processes, shutil.which("php") or "")
         ground.at_close(pool.close)
         self.parsing = ParsingService(database, clock, bus, products, pool)
-        self.script_downloads = ScriptDownloads(self.parsing, products, clock)
+        self.script_downloads = ScriptDownloads(self.parsing, clock)
         ground.services.add(self.models, self.telemetry, self.parsing, self.script_downloads)

@@ -151,7 +151,7 @@ async def BatchQueryDeviceDetail(ctx: Context, req: BatchQueryDeviceDetailReques
                     UtcActive=utc(device.activated_at),
                     Nickname=device.nickname,
                 )
-                for device in await devices.several(product.product_key, req.DeviceName)
+                for device in await devices.several(product, req.DeviceName)
             ]
         )
     )

@@ -101,4 +101,4 @@ async def _named(ctx: Context, req: BatchGetDeviceStateRequest) -> list[Device]:
     if not req.DeviceName:
         raise errors.NONE_DEVICE_NAME_ELEMENT()
     product = await ctx.service(ProductService).get(ctx.instance.id, req.ProductKey)
-    return await devices.several(product.product_key, req.DeviceName)
+    return await devices.several(product, req.DeviceName)

@@ -147,6 +147,6 @@ async def QueryDeviceListByDeviceGroup(
 async def _product_names(ctx: Context, devices: list[Device]) -> dict[str, str]:
     """Return names by ProductKey; a product that was deleted with its devices just now is absent."""
     products = ctx.service(ProductService)
-    keys = dict.fromkeys(device.product_key for device in devices)
-    found = await asyncio.gather(*(products.find(key) for key in keys))
+    ids = dict.fromkeys(device.product_id for device in devices)
+    found = await asyncio.gather(*(products.find_id(product_id) for product_id in ids))
     return {product.product_key: product.name for product in found if product is not None}

@@ -91,7 +91,7 @@ async def CancelOTATaskByDevice(ctx: Context, req: CancelOTATaskByDeviceRequest)
     if package.product_id not in {None, product.id}:
         raise errors.FIRMWARE_AND_PRODUCT_KEY_MISMATCH()
     job = await the_job(ctx, req.JobId) if req.JobId else None
-    devices = await ctx.service(DeviceService).several(product.product_key, req.DeviceName)
+    devices = await ctx.service(DeviceService).several(product, req.DeviceName)
     if len(devices) < len(req.DeviceName):
         raise errors.DEVICE_NOT_EXIST()
     await ctx.service(OtaService).cancel_of_devices(package, [device.id for device in devices], job)

@@ -96,7 +96,7 @@ class RuleRunner:
         """Let a rule run: what is forwarded after this is due to it."""
         rule = plan.rule
         subscriber = await self._forwarder.enroll("rule", str(rule.id))
-        product = await self._products.find(rule.sql.product_key or "")
+        product = await self._products.find(rule.sql.product_key or "", rule.instance_id)
         if product is not None:
             self._rows.learn(product)
         worker = self._workers[rule.id] = Worker(
@@ -133,7 +133,7 @@ class RuleRunner:
         worker = self._workers.get(plan.rule.id)
         if worker is None:
             return  # its product was deleted meanwhile
-        product = await self._products.find(plan.rule.sql.product_key or "")
+        product = await self._products.find(plan.rule.sql.product_key or "", plan.rule.instance_id)
         if product is not None:
             self._rows.learn(product)
         worker.work = plan
