@@ -136,7 +136,7 @@ class Node:
         endpoints.mqtt, endpoints.mqtt_ws = ports.mqtt, ports.websocket
         self._on_stop("CoAP", platform.coap.stop)
         endpoints.coap, endpoints.coaps = await platform.coap.start(
-            settings.host, settings.coap_port, settings.coaps_port, certificates.certificate, certificates.key
+            settings.host, settings.coap_port, settings.coaps_port, certificates.pairs
         )
         platform.device_http.mqtt_endpoint = settings.public_host or settings.host, ports.mqtt
 
@@ -239,7 +239,7 @@ def _spare_collector() -> None:
 
 def _context(certificates: Certificates) -> ssl.SSLContext:
     try:
-        return server_context(certificates.certificate, certificates.key)
+        return server_context(certificates.certificate, certificates.key, certificates.rsa)
     except ssl.SSLError as error:
         message = f"{certificates.certificate} and {certificates.key} are no certificate with its key: {error.reason}"
         raise StartError(message) from error

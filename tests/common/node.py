@@ -1,17 +1,23 @@
 """A node as its operator runs it: a process of its own, started from the command line, addressed by ready.json."""
 
+import atexit
 import contextlib
+import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from thingplane.tls import ensure_certificates
 
 START_TIMEOUT_S = 60
 PORTS = ("api", "api_tls", "mqtt", "mqtt_ws", "amqp", "stomp", "coap", "coaps", "console")
@@ -43,6 +49,10 @@ class NodeProcess:
 
     def launch(self) -> None:
         """Start the process without waiting."""
+        if not self.data_dir.exists():
+            # A first start makes RSA keys, which takes longer than all the rest of it.
+            self.data_dir.mkdir(mode=0o700, parents=True)
+            shutil.copytree(_certificates(), self.data_dir / "tls")
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "thingplane.cli", "serve"],
@@ -95,6 +105,15 @@ class NodeProcess:
     def credentials(self) -> tuple[str, str]:
         content = json.loads(Path(self.ready["credentials"]).read_text())
         return content["AccessKeyId"], content["AccessKeySecret"]
+
+
+@functools.cache
+def _certificates() -> Path:
+    """Make an authority and certificates that the nodes of this process share."""
+    folder = Path(tempfile.mkdtemp(prefix="thingplane-tls-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    ensure_certificates(folder, [])
+    return folder
 
 
 @contextmanager

@@ -73,7 +73,9 @@ async def real_world(database: Database, certificates: Certificates, **settings:
         settings=GatewaySettings(**{"tick": 0.02, **settings}),
     )
     tls = DeviceTls(
-        lambda: server_context(certificates.certificate, certificates.key), PskKeys(cast("Devices", devices)), "on"
+        lambda: server_context(certificates.certificate, certificates.key, certificates.rsa),
+        PskKeys(cast("Devices", devices)),
+        "on",
     )
 
     def context() -> ssl.SSLContext:

@@ -76,10 +76,10 @@ async def device(world: RealWorld) -> Device:
 
 
 async def talk(port: int, text: str, key: bytes, data: bytes, *options: str) -> bytes:
-    """Send data with OpenSSL's client, and return what came within the connection."""
+    """Send data with OpenSSL's client, by default with pre-shared keys only; return what came within the connection."""
     process = await asyncio.create_subprocess_exec(
         *("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-quiet", "-no_ign_eof", "-tls1_2"),
-        *("-psk_identity", text, "-psk", key.hex(), *options),
+        *("-psk_identity", text, "-psk", key.hex(), *(options or ("-cipher", "PSK"))),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -150,6 +150,15 @@ async def test_the_server_certificate_serves_the_others_as_before(
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         trusting.minimum_version = trusting.maximum_version = version
         assert (await say(world, secret_connect(device), trusting))[1].code == 0
+
+
+async def test_who_can_do_with_the_certificate_gets_it_whatever_keys_it_offers(
+    world: RealWorld, device: Device
+) -> None:
+    # The vendor's SDKs for C offer suites with keys even when they have none, and fail if one of them is chosen.
+    packet = write_packets([secret_connect(device)], 4)
+    for suites in ("DEFAULT:PSK", "PSK-AES128-CBC-SHA:RSA-PSK-AES128-CBC-SHA:AES128-SHA"):
+        assert await talk(world.ports.mqtt, "nobody", bytes(32), packet, "-cipher", suites) == b"\x20\x02\x00\x00"
 
 
 class _NativeContext(ssl.SSLContext):

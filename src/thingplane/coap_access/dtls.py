@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,10 @@ MTU: Final = 1200
 _RECORD_HEADER: Final = 13
 _MAX_READ: Final = 65_536
 _CIPHERS: Final = (
-    b"ECDHE+AESGCM:ECDHE+CHACHA20:PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-AES128-CCM8:PSK-AES128-CCM:"
+    b"ECDHE+AESGCM:ECDHE+CHACHA20:"
+    # All that the vendor's SDKs for C can do with certificates. They offer pre-shared keys, too, when they have none.
+    b"AES256-SHA256:AES128-SHA256:AES256-SHA:AES128-SHA:"
+    b"PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-AES128-CCM8:PSK-AES128-CCM:"
     b"PSK-AES128-CBC-SHA256:PSK-AES128-CBC-SHA:@SECLEVEL=0"
 )
 """Security level 0 lets AES128-CCM-8 in, which RFC 7252, 9.1.3.1 demands; nothing weaker is listed."""
@@ -39,22 +42,27 @@ class Handshake:
 class DtlsContext:
     """What all sessions share: certificate, keys, and the secret of the cookies."""
 
-    def __init__(self, certificate: Path, key: Path, keys: PskKeys) -> None:
-        """Load the server's certificate.
+    def __init__(self, pairs: Iterable[tuple[Path, Path]], keys: PskKeys) -> None:
+        """Load the server's certificates.
+
+        Args:
+            pairs: PEM files of certificates and their keys, at most one for each kind of key.
+            keys: finds pre-shared keys.
 
         Raises:
-            DtlsError: it can't be used.
+            DtlsError: one can't be used.
         """
         self.keys = keys
         self._secret = secrets.token_bytes(32)
         self._address = b""
         context = SSL.Context(SSL.DTLS_SERVER_METHOD)
-        try:
-            context.use_certificate_chain_file(str(certificate))
-            context.use_privatekey_file(str(key))
-            context.set_cipher_list(_CIPHERS)
-        except SSL.Error as error:
-            raise DtlsError(f"{certificate}: {error}") from error
+        context.set_cipher_list(_CIPHERS)
+        for certificate, key in pairs:
+            try:
+                context.use_certificate_chain_file(str(certificate))
+                context.use_privatekey_file(str(key))
+            except SSL.Error as error:
+                raise DtlsError(f"{certificate}: {error}") from error
         context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_cookie_generate_callback(lambda _: self._cookie())

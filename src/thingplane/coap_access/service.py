@@ -1,6 +1,7 @@
 """CoAP of a node: its two listeners."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -42,15 +43,14 @@ class CoapService:
         self._max_sessions = max_sessions
         self._listeners: list[DatagramListener] = []
 
-    async def start(self, host: str, coap_port: int, coaps_port: int, certificate: Path, key: Path) -> Ports:
+    async def start(self, host: str, coap_port: int, coaps_port: int, pairs: Sequence[tuple[Path, Path]]) -> Ports:
         """Listen.
 
         Args:
             host: name or address.
             coap_port: of the symmetric mode; 0: any free one.
             coaps_port: of DTLS; 0: any free one.
-            certificate: PEM file of the server's certificate.
-            key: PEM file of its key.
+            pairs: PEM files of the server's certificates and their keys, at most one for each kind of key.
 
         Raises:
             OSError: an address can't be used; the text names it.
@@ -60,7 +60,7 @@ class CoapService:
         def context() -> "DtlsContext":
             from thingplane.coap_access.dtls import DtlsContext  # noqa: PLC0415 - see DtlsListener
 
-            return DtlsContext(certificate, key, self._keys)
+            return DtlsContext(pairs, self._keys)
 
         listener = DtlsListener(self._resources, self.counters, context, self._max_sessions, IDLE_S)
         return Ports(coap, await self._listen(listener, host, coaps_port))
