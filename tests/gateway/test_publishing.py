@@ -4,11 +4,11 @@ import asyncio
 
 from structlog.testing import LogCapture
 
-from tests.gateway.client import Client
+from tests.gateway.client import Client, connect_packet
 from tests.gateway.conftest import StartWorld
 from tests.gateway.support import PRODUCT_KEY, World, until
 from thingplane.alink import Uplink
-from thingplane.mqtt.packets import Puback, Publish
+from thingplane.mqtt.packets import Connack, Puback, Publish
 
 SYS = f"/sys/{PRODUCT_KEY}/sensor-01/"
 POST = SYS + "thing/event/property/post"
@@ -28,6 +28,16 @@ async def test_a_property_post_is_stored_acknowledged_and_answered(world: World)
     ]
     [(device_id, _, received, params)] = world.series.appended
     assert (device_id, received, params) == (1, world.clock.now_ms(), b'{"Temp":21.5}')
+
+
+async def test_what_is_said_before_the_connack_is_answered_too(world: World) -> None:
+    """MQTT 3.1.4; the device has to be looked up in the database first."""
+    world.devices.uncached.add("sensor-01")
+    client = await Client.open(world)
+    client.send(connect_packet(), Publish(POST, b'{"id":"1","params":{}}', 1, packet_id=1))
+    assert (await client.expect(Connack)).code == 0
+    assert (await client.expect(Puback)).packet_id == 1
+    assert (await client.expect(Publish)).topic == POST + "_reply"
 
 
 async def test_nothing_is_answered_before_the_commit(world: World) -> None:

@@ -158,6 +158,9 @@ class Admission:
         session = connection.link.session
         if session is not None:
             connection.state = self._sessions.resumed(session)
+        if connection.turn:
+            # What the device has said without waiting for its CONNACK (MQTT 3.1.4).
+            connection.handled()
 
     def _must_wait(self, hub: Hub, connection: Connection, packet: Connect, device: ConnectingDevice) -> bool:
         """Tell whether a device takes over from itself too often; then it is looked at again a little later."""

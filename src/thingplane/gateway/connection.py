@@ -112,6 +112,10 @@ class Connection(Portioned):
 
     def handle(self, data: bytes) -> None:
         self.link.receive_data(data)
+        self.handled()
+
+    def handled(self) -> None:
+        """Have what was just handled committed and answered."""
         turn = self.turn
         if not turn or self.link.closing:
             self.flush()
