@@ -24,7 +24,7 @@ test: $(STAMP) ## run linters, type checks and the whole test suite (ARGS="-k sh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(STAMP) ## ruff
 	$(BIN)/ruff check .

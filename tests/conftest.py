@@ -13,7 +13,7 @@ import pytest
 import uvloop
 
 from tests.common.clock import FakeClock
-from tests.common.postgres import create_database, drop_database, postgres_server
+from tests.common.postgres import create_database, drop_database, empty_database, postgres_server
 from thingplane.storage.database import Database, metadata
 from thingplane.storage.migrate import load_tables
 
@@ -47,20 +47,21 @@ def postgres_server_url() -> Iterator[str]:
 
 @pytest.fixture
 def postgres_url(request: pytest.FixtureRequest, postgres_server_url: str) -> Iterator[str]:
-    """URL of a PostgreSQL database of this test's own: empty, or with all tables for those that use ``database``."""
-    name = f"test_{uuid.uuid4().hex}"
+    """URL of a PostgreSQL database of this test's own; for those that use ``database``, one with all tables."""
     if "database" in request.fixturenames:
-        yield create_database(postgres_server_url, name, request.getfixturevalue("postgres_tables"))
-    else:
-        yield create_database(postgres_server_url, name)
+        yield request.getfixturevalue("postgres_tables")
+        return
+    name = f"test_{uuid.uuid4().hex}"
+    yield create_database(postgres_server_url, name)
     drop_database(postgres_server_url, name)
 
 
 @pytest.fixture(scope="session")
 def postgres_tables(postgres_server_url: str) -> str:
-    """Name of a PostgreSQL database that has all tables, to be copied."""
-    _make_tables(create_database(postgres_server_url, "tables"))
-    return "tables"
+    """URL of a PostgreSQL database that has all tables; ``database`` empties it, which is quicker than to make one."""
+    url = create_database(postgres_server_url, "tables")
+    _make_tables(url)
+    return url
 
 
 @pytest.fixture(scope="session")
@@ -102,5 +103,7 @@ async def database(request: pytest.FixtureRequest, database_url: str) -> AsyncIt
     if database_url.startswith("sqlite:///"):
         shutil.copy(request.getfixturevalue("sqlite_tables"), database_url.removeprefix("sqlite:///"))
     database = Database(database_url)
+    if not database.is_sqlite:
+        await empty_database(database)
     yield database
     await database.close()

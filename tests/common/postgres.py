@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from thingplane.storage.database import Database, metadata
+
 
 def _installed_binaries() -> Path:
     # Importing the package would set up its own server management, which we don't use.
@@ -138,9 +140,9 @@ def _wait_until_ready(binaries: Path, port: int, server: subprocess.Popen[bytes]
     raise RuntimeError(f"PostgreSQL did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
-def create_database(server_url: str, name: str, template: str = "template1") -> str:
-    """Create a database on the server, empty or as a copy of another one, and return its URL."""
-    command = f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY'
+def create_database(server_url: str, name: str) -> str:
+    """Create an empty database on the server and return its URL."""
+    command = f'CREATE DATABASE "{name}" STRATEGY FILE_COPY'
     subprocess.run([str(BINARIES / "psql"), "-q", "-d", f"{server_url}/postgres", "-c", command], check=True)
     return f"{server_url}/{name}"
 
@@ -149,3 +151,36 @@ def drop_database(server_url: str, name: str) -> None:
     """Drop a database, also from under clients that are still connected."""
     psql = [str(BINARIES / "psql"), "-q", "-d", f"{server_url}/postgres", "-c", f'DROP DATABASE "{name}" WITH (FORCE)']
     subprocess.run(psql, check=True)
+
+
+_EMPTY = """
+DO $$
+DECLARE
+  item record;
+BEGIN
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend';
+  SET LOCAL session_replication_role = replica; -- without foreign keys, in any order
+  FOR item IN
+    SELECT oid, relname FROM pg_class
+      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+  LOOP
+    IF item.relname NOT IN ({kept}) THEN
+      EXECUTE format('DROP TABLE IF EXISTS %I CASCADE', item.relname);
+    ELSIF pg_relation_size(item.oid) > 100000 THEN
+      EXECUTE format('TRUNCATE %I CASCADE', item.relname);
+    ELSIF pg_relation_size(item.oid) > 0 THEN
+      EXECUTE format('DELETE FROM %I', item.relname);
+    END IF;
+  END LOOP;
+  PERFORM setval(format('%I', sequencename)::regclass, start_value, false) FROM pg_sequences
+    WHERE schemaname = 'public' AND last_value IS NOT NULL;
+END $$
+"""
+
+
+async def empty_database(database: Database) -> None:
+    """End what other connections do in a PostgreSQL database, and leave nothing but the declared tables, empty."""
+    kept = ", ".join(f"'{name}'" for name in metadata.tables)
+    async with database.write() as connection:
+        await connection.exec_driver_sql(_EMPTY.replace("{kept}", kept))
