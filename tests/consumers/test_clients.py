@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import stomp
+from tests.clients.azure import AzureClient
 from tests.clients.node import NodeClients, Rhea
 from tests.consumers.groups import PASSWORD, TOPIC, USER, forwarded
 from tests.consumers.support import PATIENCE_S, Listening
@@ -79,6 +80,51 @@ async def test_rhea_is_told_when_the_server_stops(node_clients: NodeClients, lis
         await client.next("receiver_open")
         await listening.consumers.stop()
         assert (await client.next("connection_error"))["error"]["condition"] == "amqp:connection:forced"
+
+
+def azure(listening: Listening, **options: Any) -> AzureClient:
+    return AzureClient(listening.ports.amqp, listening.ca, (USER, PASSWORD), **options)
+
+
+async def test_azure_s_client_receives_settles_and_gives_back(listening: Listening) -> None:
+    body = '{"place":"Küche"}'.encode()
+    listening.groups.add(*(forwarded(number, body) for number in range(1, 5)))
+
+    def consume() -> list[Any]:
+        with azure(listening, link_credit=10) as client:
+            got = client.messages(4)
+            for (delivery, _), outcome in zip(got, ("accepted", "released", "rejected", "modified"), strict=True):
+                client.settle(delivery, outcome)
+            return [message for _, message in got]
+
+    messages = await asyncio.to_thread(consume)
+    await listening.until(lambda: listening.groups.rejected_ids == [2, 3, 4])
+    assert listening.groups.accepted_ids == [1]
+    first = messages[0]
+    assert (list(first.data), first.properties.message_id) == ([body], b"1000000000000000001")
+    assert first.application_properties == {
+        b"topic": TOPIC.encode(),
+        b"messageId": b"1000000000000000001",
+        b"generateTime": 1_700_000_000_123,
+        b"qos": 1,
+    }
+
+
+async def test_azure_s_client_settles_second_and_takes_small_frames(listening: Listening) -> None:
+    bodies = [bytes(range(256)) * 400, b"small"]
+    listening.groups.add(*(forwarded(number, body) for number, body in enumerate(bodies, 1)))
+
+    def consume() -> list[bytes]:
+        with azure(listening, link_credit=1, max_frame_size=8192, receive_settle_mode=1) as client:
+            received = []
+            for _ in bodies:
+                ((delivery, message),) = client.messages(1)
+                received.append(b"".join(message.data))
+                client.settle(delivery, await_outcome=True, outcome_timeout=PATIENCE_S)
+            return received
+
+    assert await asyncio.to_thread(consume) == bodies
+    assert listening.groups.accepted_ids == [1, 2]
 
 
 class Heard(stomp.ConnectionListener):  # type: ignore[misc] # untyped

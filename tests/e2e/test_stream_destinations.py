@@ -2,17 +2,18 @@
 
 import asyncio
 import json
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import nats
+import pytest
 from alibabacloud_iot20180120.client import Client
 
 from tests.common.node import NodeProcess, running_node
 from tests.e2e.consumer import post
 from tests.e2e.operations.calls import checked_client, new_product, register
 from tests.e2e.operations.test_rules import new_action, new_rule, start
-from tests.e2e.stream_servers import NatsProcess, kafka_cluster, nats_server
+from tests.e2e.stream_servers import KafkaCluster, NatsProcess, nats_server
 
 ROLE: Any = {"regionName": "cn-shanghai", "role": {"roleArn": "acs:ram::1:role/x", "roleName": "X"}}
 SCHEMA = [("device", "STRING", "${dn}"), ("n", "BIGINT", "${n}"), ("site", "STRING", "north")]
@@ -22,7 +23,7 @@ DATAHUB: Any = {
     "topicName": "values",
     "schemaVals": [{"name": name, "type": type_, "value": value} for name, type_, value in SCHEMA],
 }
-ONS: Any = {**ROLE, "instanceId": "mq", "topic": "alerts", "tag": "${dn}"}
+ONS: Any = {**ROLE, "topic": "alerts", "tag": "${dn}"}
 
 
 def lamp(cloud: Client, type_: str, configuration: dict[str, Any]) -> Any:
@@ -50,22 +51,36 @@ async def create_stream(server: NatsProcess) -> None:
     await client.close()
 
 
-def node_with(folder: Path, **destinations: Any) -> Any:
-    return running_node(folder / "data", destinations=json.dumps(destinations), outbound_hosts="127.0.0.1")
+class World(NamedTuple):
+    """A node, and the servers that its rules send to."""
+
+    node: NodeProcess
+    nats: NatsProcess
+    kafka: KafkaCluster
 
 
-async def test_a_stream_of_nats_has_every_message_once_though_its_server_was_killed(tmp_path: Path) -> None:
-    with nats_server(tmp_path / "nats") as server:
-        await create_stream(server)
-        node: NodeProcess
-        with node_with(tmp_path, ons=[{"instance": "mq", "url": server.url, "jetstream": True}]) as node:
-            device = await asyncio.to_thread(lamp, checked_client(node), "ONS", ONS)
-            await post(node, device, b'{"n":1}', b'{"n":2}')
-            await stream(server, 1)
-            server.kill()
-            await post(node, device, *(b'{"n":%d}' % number for number in range(3, 20)))
-            server.start()
-            messages = await stream(server, 18)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder, kafka = tmp_path_factory.mktemp("streams"), KafkaCluster()
+    url = f"kafka://{kafka.address}"
+    with nats_server(folder / "nats") as server:
+        ons = [{"instance": "kafka", "url": url}, {"instance": "nats", "url": server.url, "jetstream": True}]
+        destinations = json.dumps({"ons": ons, "datahub": [{"url": url}]})
+        with running_node(folder / "data", destinations=destinations) as node:
+            yield World(node, server, kafka)
+
+
+async def test_a_stream_of_nats_has_every_message_once_though_its_server_was_killed(world: World) -> None:
+    node, server, _ = world
+    server.start()
+    await create_stream(server)
+    device = await asyncio.to_thread(lamp, checked_client(node), "ONS", ONS | {"instanceId": "nats"})
+    await post(node, device, b'{"n":1}', b'{"n":2}')
+    await stream(server, 1)
+    server.kill()
+    await post(node, device, *(b'{"n":%d}' % number for number in range(3, 20)))
+    server.start()
+    messages = await stream(server, 18)
     contents = [json.loads(message.data) for message in messages]
     assert sorted(content["n"] for content in contents) == list(range(2, 20))
     assert all(content["dn"] == "lamp" for content in contents)
@@ -76,20 +91,18 @@ async def test_a_stream_of_nats_has_every_message_once_though_its_server_was_kil
     }
 
 
-async def test_topics_of_kafka_have_rows_and_payloads(tmp_path: Path) -> None:
-    with kafka_cluster() as cluster:
-        url = f"kafka://{cluster.address}"
-        with node_with(tmp_path, datahub=[{"url": url}], ons=[{"url": url}]) as node:
-            cloud = checked_client(node)
-            for type_, configuration in (("DATAHUB", DATAHUB), ("ONS", ONS)):
-                device = await asyncio.to_thread(lamp, cloud, type_, configuration)
-                await post(node, device, *(b'{"n":%d}' % number for number in range(5)))
-                rows = type_ == "DATAHUB"
-                found = await asyncio.to_thread(cluster.read, "plant.values" if rows else "alerts", 3)
-                assert sorted(content["n"] for _, content, _ in found) == [2, 3, 4]
-                made = {"device": "lamp", "site": "north"} if rows else {"dn": "lamp"}
-                topic = f"/{device.product_key}/lamp/user/update"
-                for key, content, headers in found:
-                    assert content == {**made, "n": content["n"]}
-                    assert (headers["messageId"], headers["topic"]) == (key, topic)
-                    assert headers.get("tag") == (None if rows else "lamp")
+async def test_topics_of_kafka_have_rows_and_payloads(world: World) -> None:
+    node, _, kafka = world
+    cloud = checked_client(node)
+    for type_, configuration in (("DATAHUB", DATAHUB), ("ONS", ONS | {"instanceId": "kafka"})):
+        device = await asyncio.to_thread(lamp, cloud, type_, configuration)
+        await post(node, device, *(b'{"n":%d}' % number for number in range(5)))
+        rows = type_ == "DATAHUB"
+        found = await asyncio.to_thread(kafka.read, "plant.values" if rows else "alerts", 3)
+        assert sorted(content["n"] for _, content, _ in found) == [2, 3, 4]
+        made = {"device": "lamp", "site": "north"} if rows else {"dn": "lamp"}
+        topic = f"/{device.product_key}/lamp/user/update"
+        for key, content, headers in found:
+            assert content == {**made, "n": content["n"]}
+            assert (headers["messageId"], headers["topic"]) == (key, topic)
+            assert headers.get("tag") == (None if rows else "lamp")
