@@ -40,6 +40,10 @@ class Mandatory(Request):
     DeviceName: list[str]
 
 
+class Misprinted(Request):
+    NewName: Annotated[str, Field(invalid=INVALID, max_length=5, misprint="Name")]
+
+
 def sample(**parameters: str) -> Sample:
     return decode(Sample, {"Name": "abc", **parameters})
 
@@ -58,6 +62,15 @@ def test_texts_become_the_declared_types() -> None:
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False), ("TRUE", True), ("fAlSe", False)])
 def test_case_of_booleans_does_not_matter(text: str, value: bool) -> None:
     assert sample(Flag=text).Flag is value
+
+
+def test_the_name_in_a_sample_of_the_guide_is_taken_where_the_documented_one_is_absent() -> None:
+    assert decode(Misprinted, {"Name": "abc"}).NewName == "abc"
+    assert decode(Misprinted, {"Name": "abc", "NewName": "def"}).NewName == "def"
+    with pytest.raises(BusinessError):
+        decode(Misprinted, {"Name": "abcdef"})
+    with pytest.raises(GatewayError, match="NewName"):
+        decode(Misprinted, {})
 
 
 def test_unknown_parameters_are_ignored() -> None:

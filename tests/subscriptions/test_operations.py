@@ -81,8 +81,10 @@ async def test_a_group_is_created_renamed_queried_and_deleted(api: Api) -> None:
         "GroupName": "Consumer group 1",
         "CreateTime": CREATED,
     }
+    await ok(api, "UpdateConsumerGroup", GroupId=group_id, GroupName="As the guide prints it")
+    assert (await ok(api, "QueryConsumerGroupByGroupId", GroupId=group_id))["Data"]["GroupName"][:6] == "As the"
     await ok(api, "UpdateConsumerGroup", GroupId=group_id, NewGroupName="计费_1")
-    await ok(api, "UpdateConsumerGroup", GroupId=group_id, NewGroupName="计费_1")
+    await ok(api, "UpdateConsumerGroup", GroupId=group_id, NewGroupName="计费_1", GroupName="Ignored")
     assert (await ok(api, "QueryConsumerGroupByGroupId", GroupId=group_id))["Data"]["GroupName"] == "计费_1"
     await ok(api, "DeleteConsumerGroup", GroupId=group_id)
     assert await code(api, "QueryConsumerGroupByGroupId", GroupId=group_id) == "ConsumerGroupNotExist"

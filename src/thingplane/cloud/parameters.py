@@ -25,6 +25,7 @@ _INDEX = re.compile("[1-9][0-9]{0,4}")
 
 class _Scalar(NamedTuple):
     name: str
+    misprint: str | None
     required: bool
     convert: Convert
 
@@ -55,7 +56,8 @@ class StructDecoder:
             kind, is_list, field, entry_field = parameter_type(hints[item.name])
             name = item.encode_name
             if not is_list:
-                self._scalars.append(_Scalar(name, item.required, converter(kind, field, required=item.required)))
+                convert = converter(kind, field, required=item.required)
+                self._scalars.append(_Scalar(name, field.misprint, item.required, convert))
             elif issubclass(kind, Struct):
                 self._lists[name] = _List(name, item.required, field, None, StructDecoder(kind))
             else:
@@ -75,8 +77,10 @@ class StructDecoder:
         """
         values: dict[str, Any] = {}
         get = parameters.get
-        for name, required, convert in self._scalars:
+        for name, misprint, required, convert in self._scalars:
             text = get(name)
+            if text is None and misprint is not None:
+                text = get(misprint)
             if text is not None:
                 values[name] = convert(text, prefix + name if prefix else name)
             elif required:
@@ -119,8 +123,11 @@ class StructDecoder:
             if not dot or name not in lists:
                 continue
             index, dot, inner = rest.partition(".")
-            if not _INDEX.fullmatch(index) or (number := int(index)) > MAX_INDEX:
-                raise refusal(lists[name].field.invalid, prefix + key, f"entries are numbered from 1 to {MAX_INDEX}")
+            is_number = _INDEX.fullmatch(index) is not None
+            if not is_number or (number := int(index)) > MAX_INDEX:
+                field = lists[name].field
+                code = is_number and field.too_many or field.invalid
+                raise refusal(code, prefix + key, f"entries are numbered from 1 to {MAX_INDEX}")
             group = entries.setdefault(name, {})
             if not dot:
                 known = group.setdefault(number, text)

@@ -39,6 +39,8 @@ class Field:
     """The text must be Base64; padding may be missing."""
     secret: bool = False
     """Never logged."""
+    misprint: str | None = None
+    """Name under which a sample of the guide has the parameter; taken where the parameter itself is absent."""
     doc: str = ""
     """One sentence for the reference page, where the name does not say enough."""
 

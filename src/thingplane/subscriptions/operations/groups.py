@@ -6,7 +6,7 @@ from thingplane.cloud import Context, Field, Request, Response, Struct, operatio
 from thingplane.cloud.errors import INVALID_PAGE_PARAMS
 from thingplane.cloud.times import utc
 from thingplane.subscriptions import errors
-from thingplane.subscriptions.operations import GroupIdParameter, GroupNameParameter
+from thingplane.subscriptions.operations import GroupIdParameter, GroupNameParameter, NewGroupNameParameter
 from thingplane.subscriptions.service import ConsumerGroup, SubscriptionService
 
 
@@ -26,7 +26,7 @@ async def CreateConsumerGroup(ctx: Context, req: CreateConsumerGroupRequest) -> 
 
 class UpdateConsumerGroupRequest(Request):
     GroupId: GroupIdParameter
-    NewGroupName: GroupNameParameter
+    NewGroupName: NewGroupNameParameter
 
 
 class UpdateConsumerGroupResponse(Response):
