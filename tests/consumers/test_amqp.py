@@ -1,5 +1,6 @@
 import asyncio
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -7,10 +8,11 @@ import pytest
 from tests.amqp.wire import RELEASED, attach, begin, detach, disposition, flow, opening
 from tests.consumers.groups import USER, forwarded
 from tests.consumers.support import Listening, amqp_peer
-from thingplane.amqp import SaslCode
+from thingplane.amqp import Event, SaslCode
 from thingplane.amqp.codec.decode import read_value
 from thingplane.amqp.codec.encode import NULL, ubyte
 from thingplane.amqp.numbers import AMQP_HEADER, SASL_HEADER
+from thingplane.consumers.amqp_connection import AmqpConnection
 
 
 def body_of(payload: bytes) -> Any:
@@ -282,6 +284,28 @@ async def test_silence_is_broken_and_clients_that_are_silent_are_closed(listenin
     assert (await peer.receive_until("close")).error == "amqp:resource-limit-exceeded"
     listening.pass_time(3)
     assert await peer.is_gone()
+
+
+async def test_a_connection_that_fails_does_not_stop_the_time_of_others(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await amqp_peer(listening)
+    await one.attach()
+    [broken] = listening.consumers.hub._open
+    pass_time = AmqpConnection._pass_time
+
+    def failing(connection: AmqpConnection, now: float) -> Sequence[Event]:
+        if connection is broken:
+            raise RuntimeError("a bug")
+        return pass_time(connection, now)
+
+    monkeypatch.setattr(AmqpConnection, "_pass_time", failing)
+    other = await amqp_peer(listening)
+    await other.attach()
+    listening.pass_time(10)
+    listening.pass_time(10)
+    assert await one.is_gone()
+    assert (await other.receive_until("heartbeat")).size == 8
 
 
 async def test_a_stranger_is_closed_after_15_seconds(listening: Listening) -> None:

@@ -5,6 +5,7 @@ import base64
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from tests.common.api import Keys
 from tests.common.clock import FakeClock
@@ -256,7 +257,7 @@ async def test_each_flag_lets_its_kinds_through(
 
 
 async def test_a_restart_keeps_groups_subscriptions_and_what_waits(
-    start: Start, forwarder: Forwarder, product: Product
+    start: Start, forwarder: Forwarder, product: Product, clock: FakeClock
 ) -> None:
     service = await start()
     group = await service.create_group(1, "Billing")
@@ -265,10 +266,14 @@ async def test_a_restart_keeps_groups_subscriptions_and_what_waits(
     await publish(forwarder, product, b"1", b"2", b"3")
     await client.received(3)
     client.got[1].accept()
+    consumed_at = clock.now_ms()
     await service.close()
 
+    clock.advance(60)
     again = await start()
-    assert await again.group(1, group.group_id) == group
+    assert await again.group(1, group.group_id) == replace(group, consumed_at=consumed_at)
+    assert (await again.status(1, group.group_id)).last_consumed_at == consumed_at
+    assert (await again.status(1, "DEFAULT_GROUP")).last_consumed_at is None
     client = await joined(again, group.group_id)
     await client.received(2)
     assert client.bodies == [b"1", b"3"]

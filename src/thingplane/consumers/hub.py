@@ -88,7 +88,12 @@ class Hub:
     def tick(self) -> None:
         """Let time pass: about once a second."""
         for connection in list(self._open):
-            connection.tick()
+            try:
+                connection.tick()
+            except Exception:  # noqa: BLE001 - logged with its traceback
+                # The heartbeats of all others must not depend on it.
+                _log.exception("a consumer's connection failed and is dropped")
+                connection.abort()
 
     async def close(self, patience: float) -> None:
         """Close all connections; those that are left after some seconds are dropped."""

@@ -123,8 +123,8 @@ class Consumers:
         self._servers.clear()
 
     def _tick(self) -> None:
-        self.hub.tick()
         self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+        self.hub.tick()
 
     def reading(self) -> dict[str, float]:
         """Return counters and gauges by name, for metrics; ``consumers.metrics.HELP`` says what they mean."""

@@ -34,6 +34,8 @@ class ConsumerGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Epoch milliseconds."""
     subscriber: int
     """In the log of forwarded messages."""
+    consumed_at: int | None = None
+    """When a message was accepted last before the node started, in epoch milliseconds."""
 
     @property
     def is_default(self) -> bool:

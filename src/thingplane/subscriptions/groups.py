@@ -2,10 +2,11 @@
 
 import secrets
 import string
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec.structs import replace
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 
 from thingplane.clock import Clock
 from thingplane.forwarding.service import Forwarder
@@ -111,6 +112,14 @@ class ConsumerGroups:
         del self._by_name[group.instance_id, group.group_id]
         await self._forwarder.remove(group.subscriber)
 
+    async def save_consumed(self, times: Mapping[int, int]) -> None:
+        """Write when groups, by their keys, consumed last."""
+        change = update(consumer_groups).where(consumer_groups.c.id == bindparam("key"))
+        async with self._database.write() as connection:
+            await connection.execute(
+                change.values(consumed_at=bindparam("at")), [{"key": key, "at": at} for key, at in times.items()]
+            )
+
     def _check_name(self, instance_id: int, name: str) -> None:
         if any(group.name == name and not group.is_default for group in self.of_instance(instance_id)):
             raise errors.CONSUMER_GROUP_NAME_EXISTED()
@@ -142,6 +151,7 @@ class ConsumerGroups:
                 name=row.name,
                 created_at=row.created_at,
                 subscriber=subscriber,
+                consumed_at=row.consumed_at,
             )
         )
 

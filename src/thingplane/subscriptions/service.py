@@ -5,6 +5,7 @@ from collections import deque
 from typing import Final
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from thingplane.bus import Background, Bus
 from thingplane.clock import Clock
@@ -51,6 +52,8 @@ __all__ = [
 ACTION: Final = "iot:sub"
 """What an access policy has to allow a sub-user whose key signs in (vendor help: AMQP server-side subscription)."""
 TICK_S: Final = 1.0
+SAVE_S: Final = 10.0
+"""Seconds between two writes of when groups consumed last."""
 
 _log = structlog.get_logger(__name__)
 _LIMITS: Final = SubscriptionLimits()
@@ -106,6 +109,9 @@ class SubscriptionService:
         self._past = Consumption()
         """Of groups that are gone: totals never fall."""
         self._connects: dict[int, deque[float]] = {}
+        self._saved: dict[int, int | None] = {}
+        """When groups consumed last, as the database has it."""
+        self._save_at = 0.0
         self._changing = asyncio.Lock()
         self._ticking: asyncio.Task[None] | None = None
         self._background = Background("consumer groups")
@@ -125,6 +131,7 @@ class SubscriptionService:
         await self._queues.stop()
         for delivery in self._deliveries.values():
             await delivery.close()
+        await self._save()
         await self._background.settled()
 
     # Clients.
@@ -250,6 +257,7 @@ class SubscriptionService:
                 )
             await self._groups.delete(group)
             self._connects.pop(group.id, None)
+            self._saved.pop(group.id, None)
             delivery = self._deliveries.pop(group.id, None)
             if delivery is not None:
                 self._past.add(delivery.consumption)
@@ -326,8 +334,9 @@ class SubscriptionService:
     def _delivery(self, group: ConsumerGroup) -> GroupDelivery:
         delivery = self._deliveries.get(group.id)
         if delivery is None:
-            delivery = GroupDelivery(group.subscriber, self._forwarder, self._clock, self._pace)
+            delivery = GroupDelivery(group.subscriber, self._forwarder, self._clock, self._pace, group.consumed_at)
             self._deliveries[group.id] = delivery
+            self._saved[group.id] = group.consumed_at
         return delivery
 
     def _check_key(self, access_key_id: str, group: ConsumerGroup) -> None:
@@ -350,10 +359,36 @@ class SubscriptionService:
     async def _tick_forever(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            for delivery in list(self._deliveries.values()):
-                if delivery.members:
-                    delivery.tick()
-            self.check_clients()
+            try:
+                await self._tick()
+            except Exception:  # noqa: BLE001 - logged with its traceback; deadlines of all groups hang on this loop
+                _log.exception("looking after the consumer groups failed, going on")
+
+    async def _tick(self) -> None:
+        for delivery in list(self._deliveries.values()):
+            if delivery.members:
+                delivery.tick()
+        self.check_clients()
+        now = self._clock.monotonic()
+        if now >= self._save_at:
+            self._save_at = now + SAVE_S
+            await self._save()
+
+    async def _save(self) -> None:
+        """Write when groups consumed last, as far as it has changed."""
+        times = {
+            key: delivery.consumption.last_at
+            for key, delivery in self._deliveries.items()
+            if delivery.consumption.last_at is not None and delivery.consumption.last_at != self._saved.get(key)
+        }
+        if not times:
+            return
+        try:
+            await self._groups.save_consumed(times)
+        except (SQLAlchemyError, OSError) as error:
+            _log.warning("when consumer groups consumed last could not be written, trying again", error=str(error))
+        else:
+            self._saved.update(times)
 
     def _product_deleted(self, event: ProductDeleted) -> None:
         self._background.run(self._forget_product(event.product_id))

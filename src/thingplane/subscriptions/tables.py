@@ -17,6 +17,8 @@ consumer_groups = Table(
     Column("created_at", BigInteger, nullable=False),
     # In the log of forwarded messages; NULL for a moment after the group was made.
     Column("subscriber_id", BigInteger),
+    # When a client of it accepted a message last, some seconds late.
+    Column("consumed_at", BigInteger),
     UniqueConstraint("instance_id", "group_id"),
     UniqueConstraint("instance_id", "name"),
     # Ids of deleted groups are not given again: connections may still hold them.

@@ -22,6 +22,9 @@ LOW: Final = 500
 RECOUNT_S: Final = 60.0
 """Seconds between two looks whether anything waits on disk that is not known to."""
 
+READ_AGAIN_S: Final = 1.0
+"""Seconds after which the log is read again that could not be."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -34,7 +37,7 @@ class GroupDelivery:
     same time.
     """
 
-    def __init__(self, subscriber: int, log: Log, clock: Clock, pace: Pace) -> None:
+    def __init__(self, subscriber: int, log: Log, clock: Clock, pace: Pace, consumed_at: int | None = None) -> None:
         """Wait for clients.
 
         Args:
@@ -42,13 +45,14 @@ class GroupDelivery:
             log: where messages are.
             clock: time of deadlines.
             pace: figures of delivery.
+            consumed_at: when a message was accepted last, in epoch milliseconds; None: never.
         """
         self.subscriber = subscriber
         self._log = log
         self._clock = clock
         self._pace = pace
         self.members: list[Member] = []
-        self.consumption = Consumption()
+        self.consumption = Consumption(consumed_at)
         self._dealer = Dealer()
         self._backlog = Backlog()
         self._live: deque[Forwarded] = deque()
@@ -61,6 +65,7 @@ class GroupDelivery:
         self._settled: set[int] | None = None
         """Positions settled while the log is being read."""
         self._reading: asyncio.Task[None] | None = None
+        self._read_at = 0.0
         self._epoch = 0
         self._recount_at = 0.0
         self._due: asyncio.Handle | None = None
@@ -281,7 +286,13 @@ class GroupDelivery:
             left = min(left, len(self._backlog))
             if left:
                 self._send_backlog(left, deadline)
-        if self._backlog.behind and self._reading is None and self._backlog.stocked < LOW and not self._full():
+        if (
+            self._backlog.behind
+            and self._reading is None
+            and self._backlog.stocked < LOW
+            and now >= self._read_at
+            and not self._full()
+        ):
             self._reading = asyncio.get_running_loop().create_task(self._read())
 
     def _send_backlog(self, left: int, deadline: float) -> None:
@@ -317,7 +328,8 @@ class GroupDelivery:
                     backlog.caught_up()
                 self._pump()
         except Exception:  # noqa: BLE001 - logged with its traceback
-            # Whatever the database says: deliveries go on, and reading with the next tick.
+            # Whatever the database says: deliveries go on, and reading with a tick after a while.
+            self._read_at = self._clock.monotonic() + READ_AGAIN_S
             _log.exception("the backlog of a consumer group cannot be read", subscriber=self.subscriber)
         finally:
             self._reading = None

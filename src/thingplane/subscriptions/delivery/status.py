@@ -28,20 +28,25 @@ class GroupStatus(msgspec.Struct, frozen=True, kw_only=True):
     realtime_per_minute: int = 0
     backlog_per_minute: int = 0
     last_consumed_at: int | None = None
-    """When a message was accepted last, in epoch milliseconds; None: never since the node started."""
+    """When a message was accepted last, in epoch milliseconds; None: never."""
     clients: list[ClientStatus] = []
 
 
 class Consumption:
     """Running totals of a group, also of clients that have left."""
 
-    def __init__(self) -> None:
+    def __init__(self, last_at: int | None = None) -> None:
+        """Start to count.
+
+        Args:
+            last_at: when a message was accepted last before that, in epoch milliseconds.
+        """
         self.realtime = 0
         self.backlog = 0
         self.delivered = 0
         self.redelivered = 0
         self.expired = 0
-        self.last_at: int | None = None
+        self.last_at = last_at
         self.realtime_rate = PerMinute()
         self.backlog_rate = PerMinute()
 
