@@ -241,6 +241,23 @@ def test_a_client_that_breaks_the_rules_gets_an_error(data: bytes, message: str)
     assert client.is_closed()
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_error_names_the_receipt_that_its_frame_asked_for(version: str) -> None:
+    client = subscribed(version)
+    (error,) = client.send(b"SEND\ndestination:/x\nreceipt:r-7\n\nbody\0")
+    assert (error.command, error.headers["receipt-id"]) == ("ERROR", "r-7")
+
+
+def test_only_the_first_version_ignores_spaces_around_values() -> None:
+    client = Client()
+    client.send(b"CONNECT\nlogin: user\npasscode: secret \n\n\0" + b"SUBSCRIBE\ndestination : /x\nid: 1\n\n\0")
+    assert client.events == [SignIn("user", "secret"), Subscribed("/x", "")]
+    client = Client()
+    client.send(b"CONNECT\naccept-version:1.2\nlogin: user\npasscode:secret \n\n\0")
+    client.send(b"SUBSCRIBE\ndestination: /x\nid:1\n\n\0")
+    assert client.events == [SignIn(" user", "secret "), Subscribed(" /x", "")]
+
+
 @pytest.mark.parametrize(
     ("version", "frame", "message"),
     [

@@ -106,12 +106,18 @@ class ServerConnection:
         try:
             self._check_patience()
             while self._state in {_State.NEW, _State.OPEN} and (frame := reader.next_frame()):
-                event = self._on_frame(frame, now)
+                event = self._handled(frame, now)
                 if event is not None:
                     events.append(event)
         except StompError as error:
             events.append(self._fail(str(error)))
         return events
+
+    def _handled(self, frame: Frame, now: float) -> Event | None:
+        try:
+            return self._on_frame(frame, now)
+        except StompError as error:
+            return self._fail(str(error), frame.headers.get("receipt", ""))
 
     def _check_patience(self) -> None:
         if self._state is _State.DECIDING and self._reader.waiting > self._capabilities.max_body:
@@ -330,8 +336,11 @@ class ServerConnection:
         self._state = _State.CLOSED
         self.closed = True
 
-    def _fail(self, message: str) -> ConnectionClosed:
+    def _fail(self, message: str, receipt: str = "") -> ConnectionClosed:
+        """Send an ERROR frame, which names the receipt that the frame at fault asked for."""
         headers = [("message", message), ("content-type", "text/plain")]
+        if receipt:
+            headers.append(("receipt-id", receipt))
         if self._state is _State.NEW:
             headers.insert(0, ("version", ",".join(reversed(_VERSIONS))))
         self._output.append(encode_frame("ERROR", headers, message.encode(), self.version))

@@ -99,6 +99,9 @@ class FrameReader:
             if escaped:
                 name, value = _unescape(name), _unescape(value)
             headers.setdefault(name, value)
+        if self.version == V1_0 and "accept-version" not in headers:
+            # Clients of the first version may put spaces around names and values, as its own samples do.
+            headers = {name.strip(): value.strip() for name, value in headers.items()}
         return command, headers
 
     def _body_end(self, headers: dict[str, str], start: int) -> int | None:
