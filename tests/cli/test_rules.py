@@ -45,6 +45,12 @@ def test_the_device_of_a_status_topic(capsys: pytest.CaptureFixture[str]) -> Non
     assert document(capsys, *given)[1]["result"] == {"pk": "a1pk", "dn": "dev7"}
 
 
+def test_a_system_topic_as_the_device_writes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    topic = "/sys/a1pk/dev7/thing/event/property/post"
+    given = ("--select", "deviceName() as dn, topic() as t", "--payload", "{}", "--topic", topic)
+    assert document(capsys, *given)[1]["result"] == {"dn": "dev7", "t": topic.removeprefix("/sys")}
+
+
 def test_the_place_of_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     status, found = document(capsys, "--select", "a, upper(b) as c", "--payload", '{"b":{}}')
     assert status == 1

@@ -65,11 +65,14 @@ def try_sql(  # noqa: PLR0917 - the parts of a rule and of a message
         where: what follows WHERE; empty: every message.
         data_type: JSON or BINARY.
         body: the message's payload, as it is forwarded.
-        topic: the forwarded topic; it names product and device.
+        topic: the forwarded topic, which names product and device; of system topics also with ``/sys``.
         now_ms: epoch milliseconds.
         tags: of the device.
         user_properties: of the device's publish (MQTT 5).
     """
+    if topic.startswith("/sys/"):
+        # As the device publishes; messages are forwarded without it.
+        topic = topic.removeprefix("/sys")
     levels = topic.removeprefix(STATUS_PREFIX).strip("/").split("/")
     device_name = levels[1] if len(levels) > 1 else ""
     message = SampleMessage(body, topic, levels[0], device_name, message_id(), {"user": user_properties})

@@ -156,7 +156,11 @@ async def test_a_rule_whose_destination_is_gone_from_the_settings_tells_so(
     async with open_world(tmp_path / "own", database, clock, settings) as before:
         rule_id = await before.running("FC", FUNCTION)
         await before.action(rule_id, "AMQP", for_errors=True, groupId="group-2")
+        topic = f"/{before.product.product_key}/dev1/user/get"
+        second = await before.action(rule_id, "REPUBLISH", topic=topic, topicType=1)
     async with open_world(tmp_path / "own", database, clock) as after:
+        assert await status(after, rule_id) == ["INVALID", "NORMAL", "NORMAL"]
+        await after.call("DeleteRuleAction", ActionId=second)
         assert await status(after, rule_id) == ["INVALID", "NORMAL"]
         after.say({"n": 1})
         for tries in (1, 2, 3):

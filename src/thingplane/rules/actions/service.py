@@ -179,7 +179,8 @@ class RuleActionService:
 
     async def _apply(self, rule: Rule, actions: Sequence[Action]) -> None:
         if rule.running:
-            await self._runner.replace(await self._runner.prepare(rule, actions))
+            # The database has the change already: what another action lacks must not keep it from its effect.
+            await self._runner.replace(await self._runner.prepare(rule, actions, lenient=True))
 
 
 def _check_errors(others: Sequence[Action], type_: str, *, for_errors: bool) -> None:

@@ -77,11 +77,9 @@ class Work(Protocol):
 class Plan:
     """What the worker of a rule does."""
 
-    __slots__ = ("_rows", "actions", "error_action", "filter", "is_broken", "label", "product_id", "program", "rule")
+    __slots__ = ("_rows", "actions", "error_action", "filter", "label", "product_id", "program", "rule")
 
-    def __init__(
-        self, rule: Rule, program: Program, actions: Sequence[PlannedAction], rows: Rows, *, is_broken: bool = False
-    ) -> None:
+    def __init__(self, rule: Rule, program: Program, actions: Sequence[PlannedAction], rows: Rows) -> None:
         """Take the parts.
 
         Args:
@@ -89,13 +87,11 @@ class Plan:
             program: its SQL.
             actions: all, one of which may be for errors.
             rows: makes rows of messages.
-            is_broken: whether a destination is missing.
         """
         self.rule = rule
         self.program = program
         self.actions = tuple(planned for planned in actions if not planned.action.for_errors)
         self.error_action = next((planned for planned in actions if planned.action.for_errors), None)
-        self.is_broken = is_broken
         self.label: Mapping[str, object] = {"rule": rule.id}
         self._rows = rows
         sql = rule.sql

@@ -72,8 +72,13 @@ class RuleRunner:
         forwarder.add_router(self._router)
         bus.subscribe(ProductDeleted, self._product_deleted)
 
-    async def prepare(self, rule: Rule, actions: Sequence[Action]) -> Plan:
+    async def prepare(self, rule: Rule, actions: Sequence[Action], *, lenient: bool = False) -> Plan:
         """Make a rule ready to run.
+
+        Args:
+            rule: complete.
+            actions: all of it.
+            lenient: whether destinations may be missing, as they may after settings have changed.
 
         Raises:
             BusinessError: iot.rule.StartRuleFailed, which names the setting or package that an action lacks;
@@ -83,9 +88,15 @@ class RuleRunner:
         planned = []
         for action in actions:
             try:
-                planned.append(PlannedAction(action, await self._open(rule, action)))
-            except SetupError as error:
-                raise errors.START_RULE_FAILED(f"{action.type} action: {error}") from error
+                destination = await self._open(rule, action)
+            except (SetupError, BusinessError) as error:
+                if not lenient:
+                    if isinstance(error, BusinessError):
+                        raise
+                    raise errors.START_RULE_FAILED(f"{action.type} action: {error}") from error
+                _log.error("a rule's action has no destination", rule=rule.id, action=action.id, reason=str(error))
+                destination = Missing(str(error))
+            planned.append(PlannedAction(action, destination))
         return Plan(rule, program, planned, self._rows)
 
     async def _open(self, rule: Rule, action: Action) -> Destination:
@@ -114,19 +125,11 @@ class RuleRunner:
     async def resume(self, rule: Rule, actions: Sequence[Action]) -> None:
         """Let a rule run again after a restart, also when a destination is not there any more."""
         try:
-            program = await compiled(rule.sql)
+            plan = await self.prepare(rule, actions, lenient=True)
         except BusinessError as error:
             _log.error("a rule cannot run any more", rule=rule.id, reason=error.message)
             return
-        planned, is_broken = [], False
-        for action in actions:
-            try:
-                destination = await self._open(rule, action)
-            except (SetupError, BusinessError) as error:
-                _log.error("a rule's action has no destination", rule=rule.id, action=action.id, reason=str(error))
-                destination, is_broken = Missing(str(error)), True
-            planned.append(PlannedAction(action, destination))
-        await self.run(Plan(rule, program, planned, self._rows, is_broken=is_broken))
+        await self.run(plan)
 
     async def replace(self, plan: Plan) -> None:
         """Let a running rule go on as another plan says; what it has taken already is done by the old one."""
