@@ -100,7 +100,8 @@ class OtaMessages:
                 product_id=device.product_id,
                 module=params.module or DEFAULT_MODULE,
                 step=step,
-                description=(params.desc or "")[:MAX_DESCRIPTION],
+                # PostgreSQL has no place for a zero character.
+                description=(params.desc or "").replace("\0", "")[:MAX_DESCRIPTION],
             )
             await self._ota.report(report)
 

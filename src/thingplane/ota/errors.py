@@ -130,7 +130,7 @@ NON_VERSIONED_DEVICE = ErrorCode(
 )
 SRC_VERSION_MISMATCH = ErrorCode(
     "iot.firmware.SrcVersionMismatch",
-    "A listed device runs another version than the package of differences starts from.",
+    "A listed device runs another version than the package starts from.",
 )
 UPGRADE_SRC_VERSION_MISMATCH = ErrorCode(
     "iot.firmware.UpgradeSrcVersionMismatch", "The source version is not the one that the package starts from."

@@ -3,7 +3,7 @@
 import secrets
 from typing import Final
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from thingplane.clock import Clock
@@ -12,6 +12,9 @@ from thingplane.storage.database import Database
 
 LIFETIME_MS: Final = 15_000
 RENEWED_AFTER_MS: Final = 5_000
+
+_holder = ota_leases.c.holder
+_expires_at = ota_leases.c.expires_at
 
 
 class Lease:
@@ -27,38 +30,49 @@ class Lease:
         """
         self._database = database
         self._clock = clock
-        self._name = name
-        self._holder = secrets.token_hex(16)
-        self._until = 0
+        self._mine = ota_leases.c.name == name
+        self._row = {"name": name, "holder": secrets.token_hex(16)}
 
     async def hold(self) -> bool:
-        """Take or renew the lease if nobody else has it; return whether this node may go on."""
-        now = self._clock.now_ms()
-        if now < self._until - LIFETIME_MS + RENEWED_AFTER_MS:
-            return True
-        until = now + LIFETIME_MS
-        mine = (ota_leases.c.holder == self._holder) | (ota_leases.c.expires_at <= now)
-        change = update(ota_leases).where(ota_leases.c.name == self._name, mine)
-        async with self._database.write() as connection:
-            held = bool((await connection.execute(change.values(holder=self._holder, expires_at=until))).rowcount)
-        if not held:
-            held = await self._first(until)
-        self._until = until if held else 0
-        return held
+        """Take or renew the lease if nobody else has it; return whether this node may go on.
 
-    async def _first(self, until: int) -> bool:
-        row = {"name": self._name, "holder": self._holder, "expires_at": until}
+        The database is asked every time: a node that was taken for dead learns of it.
+        """
+        now = self._clock.now_ms()
+        me = self._row["holder"]
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(_holder, _expires_at).where(self._mine))).first()
+        if row is None:
+            return await self._first(now)
+        if row.holder == me and 0 < row.expires_at - now - LIFETIME_MS + RENEWED_AFTER_MS <= RENEWED_AFTER_MS:
+            return True
+        # One that lasts longer than any was made when a clock was wrong.
+        free = or_(_holder == me, _expires_at <= now, _expires_at > now + 2 * LIFETIME_MS)
+        change = update(ota_leases).where(self._mine, free).values(holder=me, expires_at=now + LIFETIME_MS)
+        async with self._database.write() as connection:
+            return bool((await connection.execute(change)).rowcount)
+
+    async def _first(self, now: int) -> bool:
         try:
             async with self._database.write() as connection:
-                await connection.execute(insert(ota_leases).values(row))
+                await connection.execute(insert(ota_leases).values(**self._row, expires_at=now + LIFETIME_MS))
         except IntegrityError:
-            # Somebody holds it.
+            # Somebody was quicker.
             return False
         return True
 
+    async def take_over(self) -> None:
+        """Take the lease from whoever has it: for a node that has the database for itself.
+
+        Raises:
+            IntegrityError: it has not, and another one takes over at the same time.
+        """
+        async with self._database.write() as connection:
+            await connection.execute(delete(ota_leases).where(self._mine))
+            row = {**self._row, "expires_at": self._clock.now_ms() + LIFETIME_MS}
+            await connection.execute(insert(ota_leases).values(row))
+
     async def release(self) -> None:
         """Let another node take over at once."""
-        self._until = 0
-        mine = (ota_leases.c.name == self._name, ota_leases.c.holder == self._holder)
         async with self._database.write() as connection:
-            await connection.execute(delete(ota_leases).where(*mine))
+            await connection.execute(delete(ota_leases).where(self._mine, _holder == self._row["holder"]))

@@ -131,7 +131,7 @@ class Ledger:
             changed = update(ota_jobs).where(ota_jobs.c.id == row.job_id).values(values).returning(*ota_jobs.c)
             finished.append(to_job((await connection.execute(changed)).one()))
         for job in finished:
-            if job.kind == "VERIFY":
+            if job.kind == "VERIFY" and not await _is_verified_otherwise(connection, job):
                 left = Verification.UNVERIFIED if job.status == "CANCELED" else Verification.FAILED
                 await _set_verification(connection, [job.package_id], left, self.now)
         return finished
@@ -151,6 +151,17 @@ async def _set_verification(
     if package_ids:
         being_verified = and_(ota_packages.c.id.in_(package_ids), ota_packages.c.status == Verification.VERIFYING)
         await connection.execute(update(ota_packages).where(being_verified).values(status=int(status), modified_at=now))
+
+
+async def _is_verified_otherwise(connection: AsyncConnection, job: Job) -> bool:
+    """Tell whether another verification of the same package runs: one that was started again beside a new one."""
+    others = select(ota_jobs.c.id).where(
+        ota_jobs.c.package_id == job.package_id,
+        ota_jobs.c.kind == "VERIFY",
+        ota_jobs.c.status.in_(RUNNING),
+        ota_jobs.c.id != job.id,
+    )
+    return (await connection.execute(others.limit(1))).first() is not None
 
 
 def _parameters(task: Task) -> dict[str, Any]:

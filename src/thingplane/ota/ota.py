@@ -27,6 +27,7 @@ from thingplane.ota.queue import BuildQueue
 from thingplane.ota.reports import Report, Reports, unfinished_of
 from thingplane.ota.rows import Batch, Batches, packages_of
 from thingplane.ota.scheduler import Scheduler
+from thingplane.ota.selection import fits, version_of
 from thingplane.ota.streams import Streams
 from thingplane.ota.tables import ota_jobs, ota_packages
 from thingplane.ota.task import State, Task
@@ -54,6 +55,7 @@ class OtaService:
         forwarder: Forwarder,
         base_url: Callable[[], str],
         max_packages: int = MAX_PACKAGES,
+        alone: bool = False,
     ) -> None:
         """Wire; ``start`` has to be awaited before anything is called.
 
@@ -69,8 +71,10 @@ class OtaService:
             forwarder: takes what subscribers are told.
             base_url: returns where the object endpoint is reached, such as ``http://192.0.2.7:8080``.
             max_packages: most packages of an instance.
+            alone: whether no other node uses the database: what a dead one has leased is free at once.
         """
         self._database = database
+        self._alone = alone
         self._clock = clock
         self.base_url = base_url
         self._downloads = downloads
@@ -103,6 +107,8 @@ class OtaService:
         await self.outbox.replay()
         await self._policies.load()
         await self._builder.start()
+        if self._alone:
+            await self.scheduler.take_over()
         if ticking:
             self.scheduler.start()
 
@@ -163,8 +169,9 @@ class OtaService:
         chosen = set(states)
         if planned and job.status == "PLANNED":
             chosen |= {State.CONFIRM, State.QUEUED}
-        if State.QUEUED in chosen and job.kind != "DYNAMIC":
-            # Those that are not made yet would be queued.
+        first = State.CONFIRM if job.strategy.need_confirm else State.QUEUED
+        if first in chosen and job.kind != "DYNAMIC":
+            # Those that are not made yet would begin there.
             await self.jobs.stop_building(job)
         await self.tasks.cancel_of_job(job, sorted(chosen))
 
@@ -221,7 +228,10 @@ class OtaService:
         await self._reports.take(report)
 
     async def fetch(self, device: Device, module: str) -> Batch | None:
-        """Return the batch whose package a device is to install, and note that it has asked; None without one."""
+        """Return the batch whose package a device is to install, and note that it has asked; None without one.
+
+        A task whose package does not fit what the device runs by now fails, as when it is to be told.
+        """
         ledger = Ledger(self._clock.now_ms())
         found: Batch | None = None
         async with self._database.write() as connection:
@@ -233,13 +243,19 @@ class OtaService:
             batches = await self._batches.get(connection, {task.job_id for task in mine})
             planned = select(ota_jobs.c.id).where(ota_jobs.c.id.in_(batches), ota_jobs.c.status == "PLANNED")
             waiting = set((await connection.execute(planned)).scalars())
+            version = await version_of(connection, device.id, module)
             for task in mine:
-                if task.job_id not in waiting and found is None:
-                    found = batches[task.job_id]
-                    before = task.state
-                    if tasks.push(task, ledger.now):
-                        ledger.changed(task, before)
-            await ledger.write(connection, self.outbox.note)
+                if task.job_id in waiting or task.job_id not in batches:
+                    continue
+                before, batch = task.state, batches[task.job_id]
+                if fits(batch, before, version):
+                    found, changed = batch, tasks.push(task, ledger.now)
+                else:
+                    changed = tasks.fail(task, tasks.SOURCE_MISMATCH, ledger.now)
+                if changed:
+                    ledger.changed(task, before)
+            written = await ledger.write(connection, self.outbox.note)
+        self.outbox.send(written)
         return found
 
     def describe(self, batch: Batch) -> bytes:

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.clock import Clock
 from thingplane.ota import errors
 from thingplane.ota.job import RUNNING
+from thingplane.ota.ledger import UNFINISHED_COUNT
 from thingplane.ota.modules import ModuleService
 from thingplane.ota.package import DEFAULT_MODULE, USABLE, Package, PackageFile, Verification
 from thingplane.ota.rows import MAX_OFFSET, packages_of
-from thingplane.ota.tables import ota_jobs, ota_package_files, ota_packages
+from thingplane.ota.tables import ota_job_counts, ota_jobs, ota_package_files, ota_packages
 from thingplane.ota.uids import new_uid
 from thingplane.ota.uploads import FIRMWARE, UploadService, unused
 from thingplane.products.service import Product, ProductService
@@ -221,8 +222,12 @@ class PackageService:
             found = select(ota_packages.c.id).where(ota_packages.c.id == package.id).with_for_update()
             if (await connection.execute(found)).first() is None:
                 raise errors.FIRMWARE_NOT_FOUND()
-            running = ota_jobs.c.package_id == package.id, ota_jobs.c.status.in_(RUNNING)
-            if await connection.scalar(select(func.count()).select_from(ota_jobs).where(*running)):
+            # A dynamic batch whose policy was cancelled goes on with its tasks.
+            running = select(ota_jobs.c.id).join(ota_job_counts, ota_job_counts.c.job_id == ota_jobs.c.id)
+            running = running.where(
+                ota_jobs.c.package_id == package.id, or_(ota_jobs.c.status.in_(RUNNING), UNFINISHED_COUNT > 0)
+            )
+            if (await connection.execute(running.limit(1))).first() is not None:
                 raise errors.DELETE_FIRMWARE_FAILURE()
             blobs = await self._delete(connection, [package.id])
         await self._uploads.garbage.delete(blobs)

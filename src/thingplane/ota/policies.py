@@ -1,6 +1,6 @@
 """Dynamic batches: they go on to make tasks for devices that report a matching version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
@@ -57,11 +57,14 @@ class Policies:
         if not self._by_module:
             return
         came = {(change.report.device_id, change.report.module) for change in changes}
-        wanted: list[tuple[Report, Batch]] = []
-        for report in {(item.device_id, item.module): item for item in reports if item.version is not None}.values():
-            batch = self._newest(report)
-            if batch is not None and await self._is_free(connection, report, batch, unfinished, ledger):
-                wanted.append((report, batch))
+        latest = {(item.device_id, item.module): item for item in reports if item.version is not None}
+        matching = [(report, batch) for report in latest.values() if (batch := self._newest(report)) is not None]
+        living = await self._still_living(connection, {batch.job.id for _, batch in matching})
+        wanted = [
+            (report, batch)
+            for report, batch in matching
+            if batch.job.id in living and await self._is_free(connection, report, batch, unfinished, ledger)
+        ]
         had = await self._had(connection, wanted)
         for report, batch in wanted:
             new = (report.device_id, report.module) in came
@@ -116,6 +119,14 @@ class Policies:
         return True
 
     @staticmethod
+    async def _still_living(connection: AsyncConnection, job_ids: Collection[int]) -> set[int]:
+        """Return which of the jobs run: what is in memory may be a little old."""
+        if not job_ids:
+            return set()
+        query = select(ota_jobs.c.id).where(ota_jobs.c.id.in_(job_ids), *_LIVING)
+        return set((await connection.execute(query)).scalars())
+
+    @staticmethod
     async def _had(connection: AsyncConnection, wanted: "Sequence[tuple[Report, Batch]]") -> set[tuple[int, int]]:
         """Return which of the pairs (job, device) have a task already."""
         if not wanted:
@@ -138,6 +149,9 @@ def yields(task: Task, rival: Batch, batch: Batch) -> str | None:
     if task.state is State.IN_PROGRESS:
         return None
     if batch.job.strategy.overwrite_mode == 2:
+        return tasks.OVERWRITTEN
+    if batch.job.strategy.multi_module and batch.job.module == rival.job.module:
+        # The mode replaces tasks of its own module (guide: CreateOTAStaticUpgradeJob, MultiModuleMode).
         return tasks.OVERWRITTEN
     if batch.job.kind == "DYNAMIC" and rival.job.kind == "DYNAMIC":
         return tasks.NEWER_POLICY

@@ -1,6 +1,6 @@
 """Telling devices of updates: at the rate of their batch, when they are online."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 import msgspec
@@ -15,6 +15,7 @@ from thingplane.ota.descriptions import Descriptions
 from thingplane.ota.ledger import Ledger
 from thingplane.ota.outbox import Outbox
 from thingplane.ota.rows import TASK_COLUMNS, Batch, Batches, to_task
+from thingplane.ota.selection import fits
 from thingplane.ota.tables import ota_module_versions, ota_tasks
 from thingplane.ota.task import State, Task
 from thingplane.storage.database import Database
@@ -23,6 +24,8 @@ AT_ONCE: Final = 500
 """Devices that are told before the next ones are looked for."""
 SCANNED_AT_ONCE: Final = 2000
 """Queued tasks that one tick looks at for devices that are online."""
+RESCAN_S: Final = 120.0
+"""Seconds after which all queued tasks are looked at again: some become visible out of order, or had no room."""
 _BURST_S: Final = 3
 """Seconds of a batch's rate that it may catch up with: a twentieth of a minute."""
 
@@ -46,6 +49,7 @@ class _Queue:
         """Tasks whose devices came online, oldest first."""
         self.scanned = 0
         """Queued tasks up to this one were looked at."""
+        self.rescan_at = now + RESCAN_S
         # A batch begins with what a second allows.
         self._credit = 0.0
         self._at = now - 1.0
@@ -105,11 +109,12 @@ class Pusher:
         """Forget everything: another node pushes now."""
         self._queues.clear()
 
-    async def tick(self, job_ids: Sequence[int]) -> None:
+    async def tick(self, job_ids: Sequence[int], settling: Container[int]) -> None:
         """Push what may be pushed now.
 
         Args:
             job_ids: batches that have unfinished tasks, and whose time has come.
+            settling: devices that have just connected: they will be wanted.
         """
         if not job_ids:
             self._queues.clear()
@@ -127,33 +132,37 @@ class Pusher:
                 queue.waiting.clear()
                 continue
             allowed = queue.allowed(now)
-            while allowed > 0 and (some := await self._next(batch, queue, min(allowed, AT_ONCE))):
+            while allowed > 0 and (some := await self._next(batch, queue, min(allowed, AT_ONCE), settling)):
                 pushed = await self._push(batch, some)
                 queue.spend(pushed)
                 allowed -= pushed
 
-    async def _next(self, batch: Batch, queue: _Queue, most: int) -> list[int]:
+    async def _next(self, batch: Batch, queue: _Queue, most: int, settling: Container[int]) -> list[int]:
         """Return the next tasks whose devices should be told."""
         some: list[int] = []
         while queue.waiting and len(some) < most:
             task_id = next(iter(queue.waiting))
             del queue.waiting[task_id]
             some.append(task_id)
-        if not some:
-            query = select(ota_tasks.c.id, ota_tasks.c.device_id).where(
-                ota_tasks.c.job_id == batch.job.id,
-                ota_tasks.c.state == int(State.QUEUED),
-                ota_tasks.c.id > queue.scanned,
-            )
-            async with self._database.read() as connection:
-                rows = (await connection.execute(query.order_by(ota_tasks.c.id).limit(SCANNED_AT_ONCE))).all()
-            for row in rows:
-                queue.scanned = row.id
-                # Devices that are offline now are told when they come online.
-                if self._downlink.online(row.device_id):
-                    some.append(row.id)
-                    if len(some) == most:
-                        break
+        if some:
+            return some
+        query = select(ota_tasks.c.id, ota_tasks.c.device_id).where(
+            ota_tasks.c.job_id == batch.job.id,
+            ota_tasks.c.state == int(State.QUEUED),
+            ota_tasks.c.id > queue.scanned,
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query.order_by(ota_tasks.c.id).limit(SCANNED_AT_ONCE))).all()
+        for row in rows:
+            queue.scanned = row.id
+            # Devices that are offline now are told when they come online.
+            if self._downlink.online(row.device_id) and row.device_id not in settling:
+                some.append(row.id)
+                if len(some) == most:
+                    return some
+        now = self._clock.monotonic()
+        if len(rows) < SCANNED_AT_ONCE and now >= queue.rescan_at:
+            queue.scanned, queue.rescan_at = 0, now + RESCAN_S
         return some
 
     async def _push(self, batch: Batch, task_ids: Sequence[int]) -> int:
@@ -164,7 +173,7 @@ class Pusher:
         unfit: list[Task] = []
         now = self._clock.now_ms()
         for addressee in addressees:
-            if not _fits(batch, addressee):
+            if not fits(batch, addressee.task.state, addressee.version):
                 unfit.append(addressee.task)
             elif self._downlink.online(addressee.task.device_id):
                 topic = f"/ota/device/upgrade/{addressee.product_key}/{addressee.name}"
@@ -204,16 +213,14 @@ class Pusher:
                 ledger.moved(batch.job.id, State.NOTIFIED, moved)
             if unfit:
                 query = select(*TASK_COLUMNS).where(ota_tasks.c.id.in_([task.id for task in unfit]))
+                begun = {task.id for task in unfit if task.state is State.IN_PROGRESS}
                 for row in await connection.execute(query.order_by(ota_tasks.c.id).with_for_update()):
                     task = to_task(row)
                     before = task.state
-                    if before < State.IN_PROGRESS and tasks.fail(task, tasks.SOURCE_MISMATCH, ledger.now):
+                    # Not one that has begun meanwhile.
+                    if (before is State.IN_PROGRESS) == (task.id in begun) and tasks.fail(
+                        task, tasks.SOURCE_MISMATCH, ledger.now
+                    ):
                         ledger.changed(task, before)
             written = await ledger.write(connection, self._outbox.note)
         self._outbox.send(written)
-
-
-def _fits(batch: Batch, addressee: Addressee) -> bool:
-    """Tell whether the device still runs a version to start from, where that matters."""
-    sources = batch.plan.sources
-    return not sources or addressee.task.state is State.IN_PROGRESS or addressee.version in sources

@@ -1,12 +1,12 @@
 """What devices report about updates: versions and progress, many of them in one transaction."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.clock import Clock
@@ -61,7 +61,7 @@ class Reports:
         batches: Batches,
         policies: Policies,
         outbox: Outbox,
-        on_due: Callable[[Sequence[Task]], None],
+        on_due: Callable[[Iterable[int], Sequence[Task]], None],
     ) -> None:
         """Wire.
 
@@ -72,7 +72,7 @@ class Reports:
             batches: the jobs.
             policies: the dynamic jobs, which a new version may concern.
             outbox: what subscribers have to be told.
-            on_due: told after every commit of the unfinished tasks of devices that have reported a version.
+            on_due: told after every commit which devices have reported a version, and of their unfinished tasks.
         """
         self._database = database
         self._clock = clock
@@ -113,8 +113,9 @@ class Reports:
     async def _processed(self, reports: Sequence[Report]) -> None:
         try:
             await self._process(reports)
-        except IntegrityError:
-            # Somebody else made a task for one of the devices at the same time: now it is there to be seen.
+        except DBAPIError:
+            # Somebody else made a task for one of the devices at the same time: now it is there to be seen. Or the
+            # transaction was the victim of a deadlock.
             await self._process(reports)
 
     async def _process(self, reports: Sequence[Report]) -> None:
@@ -149,7 +150,7 @@ class Reports:
             due = [task for task in await unfinished_of(connection, sorted(reported)) if task.state in tasks.VISIBLE]
         # Messages about it join the commit that the acknowledgements of these reports wait for.
         self._outbox.send(written)
-        self._on_due(due)
+        self._on_due(reported, due)
 
     async def _take_versions(
         self, connection: AsyncConnection, reports: Sequence[Report], now: int

@@ -4,7 +4,7 @@ There are no timers for tasks: a tick asks the database for what is due, a bound
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import structlog
@@ -17,7 +17,7 @@ from thingplane.clock import Clock
 from thingplane.devices.service import DeviceConnected
 from thingplane.ota import task as tasks
 from thingplane.ota.job import RUNNING
-from thingplane.ota.lease import Lease
+from thingplane.ota.lease import LIFETIME_MS, Lease
 from thingplane.ota.ledger import UNFINISHED_COUNT, Ledger, Written
 from thingplane.ota.outbox import Outbox
 from thingplane.ota.policies import Policies
@@ -76,10 +76,16 @@ class Scheduler:
         self._lease = Lease(database, clock, "ota")
         # When devices that have just connected are looked at, the earliest first.
         self._connected: dict[int, float] = {}
-        self._swept = self._loaded = clock.monotonic()
-        self._has_work = False
+        self._loaded = clock.monotonic()
+        self._swept = -SWEEP_S
+        # Until it was looked at, there may be.
+        self._has_work = True
         self._ticking: asyncio.Task[None] | None = None
         bus.subscribe(DeviceConnected, self._device_connected)
+
+    async def take_over(self) -> None:
+        """Do not wait until the lease of an earlier process is over: this node has the database for itself."""
+        await self._lease.take_over()
 
     def start(self) -> None:
         """Begin to tick."""
@@ -113,16 +119,19 @@ class Scheduler:
 
     async def tick(self) -> None:
         """Do what is due, if this is the node that does it."""
-        if not await self._lease.hold():
-            self._pusher.forget()
-            self._connected.clear()
-            return
         now = self._clock.monotonic()
         if now - self._loaded >= RELOAD_S:
+            # Every node takes reports.
             self._loaded = now
             await self._policies.load()
+        if not await self._lease.hold():
+            self._pusher.forget()
+            self._has_work = True
+            self._forget_connected(now - LIFETIME_MS / 1000)
+            return
         if now - self._swept >= SWEEP_S:
             self._swept = now
+            await self._end_leftovers()
             await self._uploads.sweep()
         await self._start_jobs()
         await self._end_jobs()
@@ -131,7 +140,14 @@ class Scheduler:
         await self._devices_that_settled(now)
         pushable = await self._pushable()
         self._has_work = bool(pushable)
-        await self._pusher.tick(pushable)
+        await self._pusher.tick(pushable, self._connected)
+
+    def _forget_connected(self, before: float) -> None:
+        """Forget devices that another node has seen to; whoever takes over still knows the last ones."""
+        for device_id, due in list(self._connected.items()):
+            if due > before:
+                break
+            del self._connected[device_id]
 
     async def _start_jobs(self) -> None:
         now = self._clock.now_ms()
@@ -163,6 +179,17 @@ class Scheduler:
                 rows = (await connection.execute(ended.returning(*ota_jobs.c))).all()
                 written = await self._note(connection, rows)
             self._outbox.send(written)
+            await self._task_lists.cancel_of_job(job, UNFINISHED, tasks.BATCH_ENDED)
+
+    async def _end_leftovers(self) -> None:
+        """Cancel what a crash has left of batches that have come to their planned end."""
+        query = select(ota_jobs).join(ota_job_counts, ota_job_counts.c.job_id == ota_jobs.c.id)
+        query = query.where(
+            ota_jobs.c.finish_at <= self._clock.now_ms(), ota_jobs.c.status == "COMPLETED", UNFINISHED_COUNT > 0
+        )
+        async with self._database.read() as connection:
+            jobs = [to_job(row) for row in await connection.execute(query)]
+        for job in jobs:
             await self._task_lists.cancel_of_job(job, UNFINISHED, tasks.BATCH_ENDED)
 
     async def _settle(self) -> None:
@@ -238,12 +265,15 @@ class Scheduler:
             found = [to_task(row) for row in await connection.execute(query.order_by(ota_tasks.c.id))]
         self.want(found)
 
-    def reported(self, due: Sequence[Task]) -> None:
-        """Have devices told that have just reported a version, unless they were told before and have not been away."""
-        fresh = [task for task in due if task.state is State.QUEUED or task.device_id in self._connected]
-        for task in fresh:
-            self._connected.pop(task.device_id, None)
-        self.want(fresh)
+    def reported(self, device_ids: Iterable[int], due: Sequence[Task]) -> None:
+        """Have devices told that have just reported a version, unless they were told before and have not been away.
+
+        Args:
+            device_ids: which have.
+            due: their unfinished tasks.
+        """
+        arrived = {device_id for device_id in device_ids if self._connected.pop(device_id, None) is not None}
+        self.want([task for task in due if task.state is State.QUEUED or task.device_id in arrived])
 
     def want(self, some: Sequence[Task]) -> None:
         """Have the devices of tasks told that may know of them."""

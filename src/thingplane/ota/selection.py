@@ -11,6 +11,7 @@ from thingplane.devices.service import devices
 from thingplane.groups.service import device_group_members, device_groups
 from thingplane.ota.rows import Batch
 from thingplane.ota.tables import ota_module_versions
+from thingplane.ota.task import State
 
 AT_ONCE: Final = 2000
 """Devices of one transaction."""
@@ -41,6 +42,29 @@ def candidates(batch: Batch) -> Select[Any]:
         )
         query = query.where(devices.c.id.in_(member))
     return query
+
+
+def fits(batch: Batch, state: State, version: str | None) -> bool:
+    """Tell whether a device may be given a batch's package for a task of it, by what it runs now.
+
+    A device that has begun and came to a third version may be told again of a full package; differences would not fit.
+
+    Args:
+        batch: the job with its package.
+        state: of the device's task.
+        version: that the device has reported last of the module.
+    """
+    sources = batch.plan.sources
+    if not sources or version in sources:
+        return True
+    return state is State.IN_PROGRESS and not batch.package.is_difference
+
+
+async def version_of(connection: AsyncConnection, device_id: int, module: str) -> str | None:
+    """Return the version that a device has reported last of a module."""
+    mine = (ota_module_versions.c.device_id == device_id, ota_module_versions.c.module == module)
+    version: str | None = await connection.scalar(select(ota_module_versions.c.version).where(*mine))
+    return version
 
 
 async def any_candidate(connection: AsyncConnection, batch: Batch) -> bool:

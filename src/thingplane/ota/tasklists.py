@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.clock import Clock
@@ -180,32 +181,48 @@ class TaskService:
         if job.status == "CANCELED":
             raise errors.JOB_CANCELED()
         ledger = Ledger(self._clock.now_ms())
-        async with self._database.write() as connection:
-            found = await self._named(connection, job.instance_id, uids)
-            if any(task.job_id != job.id for task in found):
-                raise errors.UNMATCHED_JOB()
-            if any(task.unfinished or task.state is State.SUCCEEDED for task in found):
-                raise errors.INVALID_TASK_EXIST()
-            begun = await self._begin(connection, job, found, ledger)
-            if not begun:
-                raise errors.DEVICE_NOT_REUPGRADED()
-            values: dict[str, Any] = {"modified_at": ledger.now}
-            if job.status == "COMPLETED":
-                values |= {"status": "IN_PROGRESS", "ended_at": None}
-            if job.kind == "VERIFY":
-                unverified = (Verification.UNVERIFIED, Verification.FAILED)
-                again = update(ota_packages).where(
-                    ota_packages.c.id == job.package_id, ota_packages.c.status.in_([int(each) for each in unverified])
-                )
-                await connection.execute(again.values(status=int(Verification.VERIFYING), modified_at=ledger.now))
-            change = update(ota_jobs).where(ota_jobs.c.id == job.id).values(values).returning(*ota_jobs.c)
-            now = to_job((await connection.execute(change)).one())
-            written = await ledger.write(connection, self._outbox.note)
-            if now.status != job.status:
-                await self._outbox.note(connection, reopened := Written(jobs=[now]))
-                written.notices += reopened.notices
+        try:
+            async with self._database.write() as connection:
+                found = await self._named(connection, job.instance_id, uids)
+                if any(task.job_id != job.id for task in found):
+                    raise errors.UNMATCHED_JOB()
+                if any(task.unfinished or task.state is State.SUCCEEDED for task in found):
+                    raise errors.INVALID_TASK_EXIST()
+                begun = await self._begin(connection, job, found, ledger)
+                if not begun:
+                    raise errors.DEVICE_NOT_REUPGRADED()
+                written = await ledger.write(connection, self._outbox.note)
+                # Counts, package, batch: in the order in which everybody changes them.
+                if job.kind == "VERIFY":
+                    await _verify_again(connection, job, ledger.now)
+                await self._reopen(connection, job, ledger.now, written)
+        except IntegrityError:
+            # Another batch was quicker with one of the devices.
+            raise errors.DEVICE_NOT_REUPGRADED() from None
         self._outbox.send(written)
         return begun
+
+    async def _reopen(self, connection: AsyncConnection, job: Job, now: int, written: Written) -> None:
+        """Let a batch run again that was completed.
+
+        Raises:
+            BusinessError: iot.ota.JobCanceled when it was cancelled meanwhile, iot.ota.DeviceNotReUpgraded after its
+                planned end.
+        """
+        row = (await connection.execute(select(ota_jobs).where(ota_jobs.c.id == job.id).with_for_update())).first()
+        if row is None or row.status == "CANCELED":
+            raise errors.JOB_CANCELED()
+        if row.finish_at is not None and row.finish_at <= now:
+            raise errors.DEVICE_NOT_REUPGRADED("The planned end of the batch has come.")
+        values: dict[str, Any] = {"modified_at": now}
+        if row.status == "COMPLETED":
+            values |= {"status": "IN_PROGRESS", "ended_at": None}
+        change = update(ota_jobs).where(ota_jobs.c.id == job.id).values(values).returning(*ota_jobs.c)
+        changed = to_job((await connection.execute(change)).one())
+        if changed.status != row.status:
+            reopened = Written(jobs=[changed])
+            await self._outbox.note(connection, reopened)
+            written.notices += reopened.notices
 
     async def _begin(self, connection: AsyncConnection, job: Job, found: Sequence[Task], ledger: Ledger) -> list[Task]:
         batch = (await self._batches.get(connection, [job.id]))[job.id]
@@ -261,15 +278,23 @@ async def _entries(connection: AsyncConnection, *fits: ColumnElement[bool]) -> l
     ]
 
 
+async def _verify_again(connection: AsyncConnection, job: Job, now: int) -> None:
+    """Note that the package of a batch is being verified once more."""
+    unverified = [int(each) for each in (Verification.UNVERIFIED, Verification.FAILED)]
+    again = update(ota_packages).where(ota_packages.c.id == job.package_id, ota_packages.c.status.in_(unverified))
+    await connection.execute(again.values(status=int(Verification.VERIFYING), modified_at=now))
+
+
 async def leave(connection: AsyncConnection, device_id: int) -> None:
     """Take a device's tasks out of the counts of their batches, in the transaction that deletes it with them."""
-    counted = select(ota_tasks.c.job_id, ota_tasks.c.state, func.count().label("number"))
-    counted = counted.where(ota_tasks.c.device_id == device_id).group_by(ota_tasks.c.job_id, ota_tasks.c.state)
-    rows = (await connection.execute(counted)).all()
+    # The device first, as those who take reports do it; then its tasks, so that none changes after it was counted.
+    await connection.execute(select(devices.c.id).where(devices.c.id == device_id).with_for_update())
+    mine = select(ota_tasks.c.job_id, ota_tasks.c.state).where(ota_tasks.c.device_id == device_id)
+    rows = (await connection.execute(mine.order_by(ota_tasks.c.id).with_for_update())).all()
     if not rows:
         return
     # Gone already when their batches are looked at; the time of an end is not told for devices that are no more.
     ledger = Ledger(0)
     for row in rows:
-        ledger.moved(row.job_id, State(row.state), -row.number)
+        ledger.moved(row.job_id, State(row.state), -1)
     await ledger.count(connection)

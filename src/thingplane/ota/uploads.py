@@ -185,7 +185,10 @@ class UploadService:
         Raises:
             BusinessError: iot.firmware.MalformedFirmwareUrl, iot.firmware.InvalidFirmwareUrl.
         """
-        key = _KEY.search(urlsplit(url).path)
+        try:
+            key = _KEY.search(urlsplit(url).path)
+        except ValueError:
+            key = None
         if key is None:
             raise MALFORMED_FIRMWARE_URL()
         query = select(ota_uploads).where(
