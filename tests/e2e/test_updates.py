@@ -19,9 +19,10 @@ from alibabacloud_iot20180120.client import Client
 
 from tests.common.cli import run_on
 from tests.common.node import NodeProcess
+from tests.e2e.blocks import BlockDevice
 from tests.e2e.consumer import Consumer
 from tests.e2e.device import LinkkitDevice
-from tests.e2e.operations.calls import checked_client, new_product, ok, register, unique
+from tests.e2e.operations.calls import checked_client, identity, new_product, ok, register, unique
 from tests.e2e.test_gateway import House, attach, message
 from tests.ota.forms import form
 from thingplane.simulator.updates import UpdatingFleet
@@ -188,6 +189,49 @@ def test_sub_devices_are_updated_over_the_connection_of_their_gateway(node: Node
 def iot_id(cloud: Client, device: dict[str, str]) -> str:
     request = models.QueryDeviceInfoRequest(product_key=device["ProductKey"], device_name=device["DeviceName"])
     return str(ok(cloud.query_device_info(request)).data.iot_id)
+
+
+def test_a_package_is_downloaded_block_by_block_over_mqtt(node: NodeProcess) -> None:
+    cloud = checked_client(node)
+    product_key = new_product(cloud)
+    registered = register(cloud, product_key, "blocks-1")
+    content = b"".join(hashlib.sha256(bytes([number])).digest() for number in range(250)) * 8  # 64,000 bytes
+    taken = bytearray()
+    with BlockDevice(node.address("mqtt"), identity(registered)) as device:
+        device.report("inform", version="1.0")
+        job = static_job(cloud, product_key, package(cloud, product_key, content), download_protocol="MQTT")
+        pushed = device.pushed()
+        assert (pushed["dProtocol"], pushed["size"], "url" in pushed) == ("mqtt", len(content), False)
+        stream, file = pushed["streamId"], pushed["streamFileId"]
+        for where in (
+            (stream, file, len(content), 256),
+            (stream, file, -1, 256),
+            (stream, file, 0, 0),
+            (stream, file, 2**40, 256),
+            (stream, file + 1, 0, 256),
+            (stream + 1, file, 0, 256),
+        ):
+            header, data = device.ask(*where)
+            assert (header["id"], header["code"], data, header["msg"] != "") == ("5", 400, b"", True), where
+        device.download(pushed, taken, len(content) // 2)
+        device.report("progress", step="50", desc="downloading")
+        assert states(cloud, job) == {"blocks-1": "IN_PROGRESS"}
+
+    # The connection is lost in the middle. The device is told again, and goes on where it was.
+    with BlockDevice(node.address("mqtt"), identity(registered)) as device:
+        device.report("inform", version="1.0")
+        again = device.pushed()
+        assert again == pushed
+        # What was damaged on its way into the flash is asked for once more.
+        taken[-3000:] = b"?" * 3000
+        del taken[-5120:]
+        device.download(again, taken, len(content), block=4096)
+        assert device.ask(stream, file, len(content) - 1, 131_072)[1] == content[-1:]
+        assert hashlib.md5(taken).hexdigest() == pushed["sign"] == hashlib.md5(content).hexdigest()
+        device.report("progress", step="100")
+        assert states(cloud, job) == {"blocks-1": "IN_PROGRESS"}
+        device.report("inform", version="2.0")
+        assert states(cloud, job) == {"blocks-1": "SUCCEEDED"}
 
 
 async def test_a_fleet_updates_and_subscribers_learn_of_it_although_the_node_is_killed(node: NodeProcess) -> None:
