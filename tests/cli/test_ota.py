@@ -1,23 +1,29 @@
 """``thingplane ota status`` on a terminal; in a pipe, tests/e2e/test_updates.py tries it on a node."""
 
 import io
+import json
+import re
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from thingplane.cli import ota
+from thingplane.cli import CommandError, ota
 
 
 class Client:
     """Answers as a node whose batch goes on with every look."""
 
-    def __init__(self) -> None:
+    def __init__(self, *gone: int) -> None:
         self.looks = 0
+        self._gone = list(gone)
 
     def call(self, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
         assert parameters["JobId"] == "job"
         if action == "QueryOTAJob":
+            if self._gone and self.looks == self._gone[0]:
+                self._gone.pop(0)
+                raise ConnectionRefusedError("nobody listens")
             self.looks += 1
             status = "COMPLETED" if self.looks == 3 else "IN_PROGRESS"
             return {"Success": True, "Data": {"JobId": "job", "JobStatus": status, "Name": "fw", "DestVersion": "2.0"}}
@@ -45,13 +51,54 @@ def test_a_batch_without_devices() -> None:
     assert "0 devices" in drawn({})
 
 
-def test_it_looks_until_the_batch_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = Client()
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
     monkeypatch.setattr(ota, "target", lambda *_: ())
+    return waited
+
+
+def watch(monkeypatch: pytest.MonkeyPatch, client: Client) -> str:
+    """Return what a terminal gets."""
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
     monkeypatch.setattr(ota, "CloudClient", lambda: client)
     monkeypatch.setattr(ota, "is_terminal", lambda: True)
-    monkeypatch.setattr(ota, "console", Console(file=io.StringIO(), width=100))
-    monkeypatch.setattr("time.sleep", waited.append)
+    monkeypatch.setattr(ota, "console", console)
     ota.status("job")
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
+
+
+def test_bars_grow_until_the_batch_is_over(monkeypatch: pytest.MonkeyPatch, waited: list[float]) -> None:
+    client = Client()
+    text = watch(monkeypatch, client)
     assert (client.looks, waited) == (3, [ota.INTERVAL_S, ota.INTERVAL_S])
+    shares = re.findall(r"SUCCEEDED[^\n]*?([0-9.]+)%", text)
+    assert list(dict.fromkeys(shares)) == ["33.3", "66.7", "100.0"]
+    assert text.count("\x1b[1A") >= 2 * len(ota.STATES), "drawn in the same place"
+
+
+def test_a_node_that_restarts_is_waited_for(monkeypatch: pytest.MonkeyPatch, waited: list[float]) -> None:
+    text = watch(monkeypatch, Client(1, 1, 2))
+    assert len(waited) == 5
+    assert text.count("does not answer: nobody listens") == 3
+    assert "100.0%" in text
+
+
+def test_a_pipe_gets_one_document(
+    monkeypatch: pytest.MonkeyPatch, waited: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = Client()
+    monkeypatch.setattr(ota, "CloudClient", lambda: client)
+    ota.status("job")
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["JobStatus"], shown["Total"]) == ("IN_PROGRESS", 3)
+    assert shown["Tasks"] == {**dict.fromkeys(ota.STATES, 0), "SUCCEEDED": 1, "QUEUED": 2}
+    assert (client.looks, waited) == (1, [])
+
+
+def test_a_node_that_was_never_there_is_an_error(monkeypatch: pytest.MonkeyPatch, waited: list[float]) -> None:
+    with pytest.raises(CommandError, match="nobody listens"):
+        watch(monkeypatch, Client(0))
+    assert waited == []

@@ -78,18 +78,23 @@ THERMOSTAT: Mapping[str, Any] = {
 }
 
 
+class NoAnswerError(CommandError):
+    """The node cannot be reached: it may be restarting."""
+
+
 def call(client: CloudClient, action: str, **parameters: object) -> dict[str, Any]:
     """Call an operation; whatever goes wrong ends the command with one line.
 
     Raises:
-        CommandError: no connection, or the call failed.
+        NoAnswerError: no connection.
+        CommandError: the call failed.
     """
     try:
         answer = client.call(action, parameters)
     except CallError as error:
         raise CommandError(f"{action}: {error}") from None
     except OSError as error:
-        raise CommandError(f"the node does not answer: {error}") from None
+        raise NoAnswerError(f"the node does not answer: {error}") from None
     if not answer.get("Success"):
         raise CommandError(f"{action}: {answer.get('Code')}: {answer.get('ErrorMessage')}")
     return answer

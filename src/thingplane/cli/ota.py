@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from thingplane.cli.fleet import call
+from thingplane.cli.fleet import NoAnswerError, call
 from thingplane.cli.output import console, is_terminal, print_json
 from thingplane.cli.target import DataDir, target
 from thingplane.cloud.client import CloudClient
@@ -94,12 +94,17 @@ def status(
     with Live(drawing(current.info, current.counts), console=console, auto_refresh=False) as live:
         while watch and not current.is_over:
             time.sleep(INTERVAL_S)
-            current.refresh()
-            live.update(drawing(current.info, current.counts), refresh=True)
+            note = ""
+            try:
+                current.refresh()
+            except NoAnswerError as error:
+                # The batch goes on when the node is back.
+                note = str(error)
+            live.update(drawing(current.info, current.counts, note), refresh=True)
 
 
-def drawing(info: Mapping[str, object], counts: Mapping[str, int]) -> RenderableType:
-    """Return a line about the batch, and a bar for each state."""
+def drawing(info: Mapping[str, object], counts: Mapping[str, int], note: str = "") -> RenderableType:
+    """Return a line about the batch, a bar for each state, and a note about what keeps them from changing."""
     total = sum(counts.values())
     head = Text.assemble(
         (str(info.get("Name")), "bold"), f" to {info.get('DestVersion')}  ",
@@ -113,4 +118,4 @@ def drawing(info: Mapping[str, object], counts: Mapping[str, int]) -> Renderable
         share = count / total if total else 0.0
         bar = ProgressBar(total=max(total, 1), completed=count, width=40, complete_style=colour, finished_style=colour)
         table.add_row(Text(state, style=colour), bar, Text(f"{count}", justify="right"), Text(f"{share:6.1%}"))
-    return Group(head, table)
+    return Group(head, table, Text(note, style="red")) if note else Group(head, table)
