@@ -142,7 +142,7 @@ async def test_after_a_crash_no_device_is_found_online(
     devices.connected(lamps[0], "10.0.0.1")
     assert (await devices.lists.by_status(1, ONLINE, 10))[0] == 1
     restarted = DeviceService(database, clock, LocalBus(), products)
-    await restarted.start()
+    await restarted.settle()
     assert (await restarted.lists.by_status(1, ONLINE, 10))[0] == 0
     assert [device.name for device in (await restarted.lists.by_status(1, OFFLINE, 10))[1]] == ["lamp-0"]
     await restarted.close()

@@ -9,6 +9,9 @@ import pytest
 
 from tests.common.clock import FakeClock
 from tests.common.forwarding import AllTo, forwarding
+from thingplane.bus import LocalBus
+from thingplane.devices import service
+from thingplane.devices.importing import KnownDevice, import_devices
 from thingplane.devices.life_reports import ELSEWHERE, LifeReports
 from thingplane.devices.service import DeviceService
 from thingplane.forwarding.service import Forwarded, Forwarder, Kind
@@ -24,8 +27,9 @@ def database_url(tmp_path: Path) -> str:
 class Ear:
     """A subscriber to everything."""
 
-    def __init__(self, forwarder: Forwarder, member: int) -> None:
+    def __init__(self, forwarder: Forwarder, reports: LifeReports, member: int) -> None:
         self.forwarder = forwarder
+        self.reports = reports
         self._member = member
 
     async def heard(self) -> list[tuple[Forwarded, dict[str, Any]]]:
@@ -46,7 +50,7 @@ async def ear(
         devices.on_life.append(reports.changed)
         member = await forwarder.enroll("group", "1")
         forwarder.add_router(AllTo([member]))
-        yield Ear(forwarder, member)
+        yield Ear(forwarder, reports, member)
         await reports.settled()
 
 
@@ -130,3 +134,74 @@ async def test_a_change_is_done_although_it_cannot_be_forwarded(
     await devices.register(product, "lamp1")
     assert await devices.find(product.product_key, "lamp1") is not None
     monkeypatch.undo()
+
+
+async def test_devices_that_a_crash_cut_off_are_announced_by_the_next_start(  # noqa: PLR0917 - fixtures by name
+    ear: Ear,
+    devices: DeviceService,
+    product: Product,
+    products: ProductService,
+    database: Database,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "SETTLED_AT_ONCE", 1)
+    lamps = [await devices.register(product, f"lamp{number}") for number in range(3)]
+    for lamp in lamps:
+        devices.connected(lamp, "198.51.100.7")
+    devices.disconnected(lamps[1])
+    await devices.flush()  # what half a second later would do; then the node is killed
+    await ear.forwarder.durable()
+    await ear.heard()
+
+    clock.advance(60)
+    killed_again = DeviceService(database, clock, LocalBus(), products)
+    killed_again.on_cut_off += [ear.reports.cut_off, _die]
+    with pytest.raises(OSError, match="killed"):
+        await killed_again.settle()
+    ((_, told),) = await ear.heard()
+    assert told["deviceName"] == "lamp0"
+
+    restarted = DeviceService(database, clock, LocalBus(), products)
+    restarted.on_cut_off.append(ear.reports.cut_off)
+    early = await restarted.find(product.product_key, "lamp2")
+    assert early is not None
+    await restarted.settle()
+    told_again, other = [body for _, body in await ear.heard()]
+    assert (told_again["deviceName"], other["deviceName"]) == ("lamp0", "lamp2")
+    assert other == {
+        "status": "offline",
+        "iotId": lamps[2].iot_id,
+        "offlineReasonCode": 400,
+        "productKey": product.product_key,
+        "deviceName": "lamp2",
+        "time": "2023-11-15 06:14:20.000",
+        "utcTime": "2023-11-14T22:14:20.000Z",
+        "lastTime": "2023-11-15 06:13:20.000",
+        "utcLastTime": "2023-11-14T22:13:20.000Z",
+        "clientIp": "198.51.100.7",
+    }
+    assert early.offline_at == clock.now_ms(), "also for those who had looked it up before"
+    await restarted.settle()
+    assert await ear.heard() == [], "told once"
+
+
+async def test_imported_devices_are_announced_once(
+    ear: Ear, devices: DeviceService, product: Product, database: Database, clock: FakeClock
+) -> None:
+    known = [KnownDevice(f"meter-{number}", f"secret{number}") for number in range(3)]
+    await import_devices(database, clock, product, known)
+    await import_devices(database, clock, product, [*known, KnownDevice("meter-3", "secret3")])
+    gone = await devices.find(product.product_key, "meter-1")
+    assert gone is not None
+    await devices.delete(gone)
+    await ear.heard()
+    await devices.announcements.look()
+    heard = [(body["action"], body["deviceName"], body["deviceSecret"]) for _, body in await ear.heard()]
+    assert heard == [("create", f"meter-{number}", f"secret{number}") for number in (0, 2, 3)]
+    await devices.announcements.look()
+    assert await ear.heard() == []
+
+
+async def _die(_devices: object) -> None:
+    raise OSError("killed")

@@ -24,6 +24,7 @@ class Restart:
     async def __call__(self) -> DeviceService:
         devices = DeviceService(*self._parts)
         await devices.start()
+        await devices.settle()
         return devices
 
     async def stored(self, device: Device) -> Device:

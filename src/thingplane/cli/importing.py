@@ -42,7 +42,7 @@ def import_(
 
     Products that don't exist are made with a thing model to fill (ImportThingModelTsl). Devices that are there with the
     same secret stay as they are, so that an import can be repeated. Each product's devices come all or not at all. A
-    running node knows them at once.
+    running node knows them at once, and tells subscribers of them within seconds.
     """
     known = _read(file)
     if len(known) > 1 and (product_name or product_secret):

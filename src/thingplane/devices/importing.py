@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.clock import Clock
 from thingplane.devices.registration import new_device
-from thingplane.devices.tables import devices
+from thingplane.devices.tables import device_announcements, devices
 from thingplane.products.service import Product
 from thingplane.storage.database import Database
 
@@ -79,7 +79,9 @@ async def import_devices(
                     {**new_device(product, device.name, device.nickname, now), "secret": device.secret}
                     for device in missing
                 ]
-                await connection.execute(insert(devices), rows)
+                made = await connection.scalars(insert(devices).returning(devices.c.id), rows)
+                # A node that runs, or the next one, tells subscribers.
+                await connection.execute(insert(device_announcements), [{"device_id": key} for key in made])
             added += len(missing)
             done += len(chunk)
             progress(done)

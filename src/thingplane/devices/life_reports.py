@@ -12,6 +12,8 @@ from thingplane.forwarding import bodies
 from thingplane.forwarding.service import Forwarder, Kind
 from thingplane.products.service import Product, ProductService
 
+CLOSED: Final = 400
+"""offlineReasonCode: the connection is gone, and nobody on the platform has ended it."""
 ELSEWHERE: Final = 427
 """offlineReasonCode: the device has connected once more."""
 DELETED: Final = 521
@@ -46,6 +48,17 @@ class LifeReports:
         now = self._clock.now_ms()
         self._status(device, online=False, at=now, last=now - quiet_ms, reason=reason)
 
+    async def cut_off(self, devices: Sequence[Device]) -> None:
+        """Forward that a crash of the platform took devices offline, as ``DeviceService.on_cut_off``; durable then.
+
+        When something came from them last is not known any more, but that it was not before they came online.
+        """
+        now = self._clock.now_ms()
+        for device in devices:
+            await self._products.find_id(device.product_id)
+            self._status(device, online=False, at=now, last=device.online_at or now, reason=CLOSED)
+        await self._durable("offline")
+
     async def changed(self, action: bodies.Action, devices: Sequence[Device]) -> None:
         """Forward what was done to devices, durable before it is acknowledged, as ``DeviceService.on_life``.
 
@@ -64,10 +77,13 @@ class LifeReports:
                     self._forwarder.forward(Kind.LIFECYCLE, source, topic, body, generated=now)
                     forwarded = True
         if forwarded:
-            try:
-                await self._forwarder.durable()
-            except Exception as error:  # noqa: BLE001 - whatever it was, the change itself is done
-                _log.error("a change of devices was not forwarded", action=action, error=repr(error))
+            await self._durable(action)
+
+    async def _durable(self, action: str) -> None:
+        try:
+            await self._forwarder.durable()
+        except Exception as error:  # noqa: BLE001 - whatever it was, the change itself is done
+            _log.error("a change of devices was not forwarded", action=action, error=repr(error))
 
     async def settled(self) -> None:
         """Return when changes of state that had to wait are forwarded."""

@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, select, update
 
 from thingplane.clock import Clock
+from thingplane.devices.directory import COLUMNS, from_row
 from thingplane.devices.record import Device
 from thingplane.devices.tables import devices
 from thingplane.storage.database import Database
@@ -97,12 +98,24 @@ class Presence:
         self._unwritten.pop(device_id, None)
         self._being_written.pop(device_id, None)
 
-    async def settle(self) -> None:
-        """Let connections end now that a crash of the platform has cut off: after a start no device is online."""
+    async def cut_off(self, after: int, limit: int) -> list[Device]:
+        """Return devices that were online when a crash of the platform cut them off, for use before any connects.
+
+        Args:
+            after: key behind which to begin; 0 for the beginning.
+            limit: at most so many.
+        """
+        query = select(*COLUMNS).where(devices.c.online, devices.c.id > after).order_by(devices.c.id).limit(limit)
+        async with self._database.read() as connection:
+            return [from_row(row) for row in await connection.execute(query)]
+
+    async def settle(self, up_to: int) -> int:
+        """Let the connections end now that a crash has cut off, of devices up to a key; returns the time in ms."""
+        now = self._clock.now_ms()
+        cut_off = update(devices).where(devices.c.online, devices.c.id <= up_to)
         async with self._database.write() as connection:
-            await connection.execute(
-                update(devices).where(devices.c.online).values(online=False, offline_at=self._clock.now_ms())
-            )
+            await connection.execute(cut_off.values(online=False, offline_at=now))
+        return now
 
     async def flush(self) -> None:
         """Write what is not written yet, so that queries find it; not inside a transaction."""

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
 from sqlalchemy import Select, bindparam, delete, func, insert, select, update
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from thingplane.bus import Bus
 from thingplane.clock import Clock
 from thingplane.devices import errors
+from thingplane.devices.announcing import Announcements
 from thingplane.devices.applications import MAX_DEVICES, DeviceApplications, OnLife
 from thingplane.devices.batching import MAX_KEYS
 from thingplane.devices.certificates import MAX_AUTHORITIES, DeviceCertificates
@@ -75,11 +77,14 @@ OnDelete = Callable[[AsyncConnection, int], Awaitable[None]]
 OnReset = OnDelete
 OnConnected = Callable[[Device], None]
 OnDisconnected = Callable[[Device, int, int], None]
+OnCutOff = Callable[[Sequence[Device]], Awaitable[None]]
 
 CLOSED: Final = 400
 """Why a connection ended that nobody on the platform has ended."""
 
 CACHED_DEVICES: Final = 100_000
+SETTLED_AT_ONCE: Final = 2000
+"""Devices of a transaction after a crash."""
 
 _IOT_ID = re.compile(r"[A-Za-z0-9]{1,64}")
 
@@ -124,6 +129,8 @@ class DeviceService:
         """Called with a device that has connected."""
         self.on_disconnected: list[OnDisconnected] = []
         """Called with a device whose connection has ended, the reason, and for how long nothing had come, in ms."""
+        self.on_cut_off: list[OnCutOff] = []
+        """Awaited with devices whose connections a crash has cut off, before the database says that they ended."""
         self.on_life: list[OnLife] = []
         """Called when devices were created, deleted, enabled or disabled; that is acknowledged afterwards."""
         self.tags = DeviceTags(database, clock, bus, max_tags)
@@ -144,12 +151,27 @@ class DeviceService:
         # Also the changes that this service makes arrive there: one way for its own and for those of other nodes.
         self._changes = Changes(bus, self._directory, self._presence)
         self.lists = DeviceLists(database, self._directory, self._presence, self.tags)
+        self.announcements = Announcements(database, partial(self._lived, "create"))
 
     async def start(self) -> None:
-        """Settle what a crash has left open: no device is online now, and applications for devices go on."""
-        await self._presence.settle()
+        """Let applications for devices go on that a stop or a crash has left open; ``settle`` has to follow."""
         await self.certificates.start()
         await self.applications.start()
+
+    async def settle(self) -> None:
+        """Let the connections end that a crash has cut off; before any device connects, and after all who are told."""
+        after = 0
+        while found := await self._presence.cut_off(after, SETTLED_AT_ONCE):
+            after = found[-1].id
+            # First, so that another crash in between tells it twice, and not never.
+            for report in self.on_cut_off:
+                await report(found)
+            ended_at = await self._presence.settle(after)
+            for device in found:
+                self._directory.changed(device.id)
+                known = self._directory.cached_id(device.id)
+                if known is not None:
+                    known.offline_at = ended_at
 
     async def close(self) -> None:
         """Stop working on applications, and write the times of connections that are not written yet."""

@@ -82,6 +82,16 @@ device_tags = Table(
     sqlite_with_rowid=False,
 )
 
+device_announcements = Table(
+    "device_announcements",
+    metadata,
+    Column(
+        "device_id", BigInteger, ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    sqlite_with_rowid=False,
+)
+"""Devices that an import has brought and that nobody has been told of yet."""
+
 device_sdk_information = Table(
     "device_sdk_information",
     metadata,

@@ -109,6 +109,7 @@ class BackEnds:
         ground.at_close(life.settled)
         devices.on_connected.append(life.online)
         devices.on_disconnected.append(life.offline)
+        devices.on_cut_off.append(life.cut_off)
         devices.on_life.append(life.changed)
         devices.tags.on_change.append(TagReports(self._forwarder, fleet.products).changed)
         reports = TopologyReports(ground.bus, ground.clock, self._forwarder, devices, fleet.products, fleet.topology)

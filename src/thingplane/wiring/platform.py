@@ -64,6 +64,9 @@ class Platform:
         doors = Doors(ground, table, forwarded, fleet, things)
         back_ends = BackEnds(ground, forwarder, doors.gateway, fleet, things, self._base_url)
         wire_rules(ground, forwarder, doors.gateway, fleet, consuming)
+        # After all who are told of it: subscribers and rules.
+        ground.at_start(fleet.devices.settle)
+        ground.run(fleet.devices.announcements.start, fleet.devices.announcements.close)
         # After all who are told of updates.
         ground.run(back_ends.ota.start, back_ends.ota.close)
         wire_distribution(ground, fleet, instances)

@@ -117,15 +117,24 @@ async def test_results_reach_a_device_and_a_consumer_group(node: NodeProcess, cl
     stop(cloud, rule_id)
 
 
-async def test_a_killed_node_loses_no_result(node: NodeProcess) -> None:
+async def test_a_killed_node_loses_no_result_and_tells_who_went_offline_with_it(node: NodeProcess) -> None:
     cloud = checked_client(node)
     product_key = new_product(cloud)
-    device, group_id = register(cloud, product_key, "lamp"), new_group(cloud)
+    device, other = register(cloud, product_key, "lamp"), register(cloud, product_key, "other")
+    group_id, watchers = new_group(cloud), new_group(cloud)
     rule_id = new_rule(cloud, product_key)
     new_action(cloud, rule_id, "AMQP", {"groupId": group_id})
     start(cloud, rule_id)
-    await post(node, device, *(b'{"n":%d}' % number for number in range(COUNT)))
-    node.kill()
+    status_id = new_rule(
+        cloud, product_key, short_topic="other", topic_type=2, select="status, offlineReasonCode as reason"
+    )
+    new_action(cloud, status_id, "AMQP", {"groupId": watchers})
+    start(cloud, status_id)
+    async with connected(node.address("mqtt"), identity(other)):
+        await post(node, device, *(b'{"n":%d}' % number for number in range(COUNT)))
+        # Makes the database know who is online, which otherwise takes half a second.
+        ok(cloud.query_device_statistics(models.QueryDeviceStatisticsRequest(product_key=product_key)))
+        node.kill()
     node.start()
     cloud = checked_client(node)
     await post(node, device, b'{"n":-1}')
@@ -137,7 +146,15 @@ async def test_a_killed_node_loses_no_result(node: NodeProcess) -> None:
         assert ids.setdefault(json.loads(body)["n"], headers["messageId"]) == headers["messageId"]
     assert set(ids) == {-1, *range(COUNT)}
     await asyncio.to_thread(consumer.close)
+    consumer = await asyncio.to_thread(Consumer, node, watchers)
+    states: dict[str, Any] = {}
+    while len(states) < 2:
+        headers, body = await asyncio.to_thread(consumer.receive)
+        states[headers["messageId"]] = json.loads(body)
+    assert list(states.values()) == [{"status": "online"}, {"status": "offline", "reason": 400}]
+    await asyncio.to_thread(consumer.close)
     stop(cloud, rule_id)
+    stop(cloud, status_id)
 
 
 class Hook(http.server.BaseHTTPRequestHandler):
