@@ -12,7 +12,13 @@ from thingplane.topics.errors import NULL_TOPIC_NAME
 
 class CreateDataSourceItemRequest(Request):
     DataSourceId: Annotated[int, Field(minimum=1, doc="A data source is made with its first item.")]
-    Topic: Annotated[str, Field(empty=NULL_TOPIC_NAME, doc="Full topic, with + or # as documented.")]
+    Topic: Annotated[
+        str,
+        Field(
+            empty=NULL_TOPIC_NAME,
+            doc="Full topic, with + or # as documented. It is kept and listed; nothing is forwarded, which rules do.",
+        ),
+    ]
     ScopeType: Annotated[str | None, Field(max_length=16, doc="Such as DEVICE or PRODUCT.")] = None
     ProductKey: str | None = None
     DeviceName: Annotated[str | None, Field(max_length=64, doc="Mandatory when ScopeType is DEVICE.")] = None

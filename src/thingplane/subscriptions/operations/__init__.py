@@ -20,7 +20,12 @@ _GROUP_NAME: Final = Field(
     doc="Letters, digits and underscores, also inner spaces; unique within the instance.",
 )
 GroupNameParameter: TypeAlias = Annotated[str, _GROUP_NAME]
-NewGroupNameParameter: TypeAlias = Annotated[str, replace(_GROUP_NAME, misprint="GroupName")]
+NewGroupNameParameter: TypeAlias = Annotated[
+    str,
+    replace(
+        _GROUP_NAME, misprint="GroupName", doc=f"{_GROUP_NAME.doc} GroupName, as the guide's sample has it, works too."
+    ),
+]
 ProductKeyParameter: TypeAlias = Annotated[str, Field(empty=NULL_PRODUCT_KEY)]
 TypeParameter: TypeAlias = Annotated[str, Field(choices=("AMQP", "MNS"), invalid=errors.INVALID_SUBSCRIBE_TYPE)]
 
