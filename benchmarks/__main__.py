@@ -10,6 +10,7 @@ from typing import Final
 
 from benchmarks.amqp import amqp
 from benchmarks.api import api
+from benchmarks.attacks import attacks
 from benchmarks.coap import coap
 from benchmarks.connections import connections
 from benchmarks.delivery import delivery
@@ -52,6 +53,7 @@ BENCHMARKS: Final[dict[str, Callable[[Fleet, int], Iterator[Figure]]]] = {
     "rules": rules,
     "forwarding": forwarding,
     "ota": ota,
+    "attacks": attacks,
 }
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import uvloop
 from sqlalchemy import select
@@ -65,12 +65,15 @@ class Fleet(NamedTuple):
 
 
 @contextmanager
-def run_node(folder: Path, database_url: str = "", **settings: object) -> Iterator[Node]:
+def run_node(
+    folder: Path, database_url: str = "", *, log: BinaryIO | None = None, **settings: object
+) -> Iterator[Node]:
     """Run a node on a data directory, with settings as they come, except for the quota.
 
     Args:
         folder: the data directory.
         database_url: of a PostgreSQL; empty: the embedded default.
+        log: where to write warnings; None: where those of this process go.
         settings: further ones, by name.
     """
     environment = {
@@ -84,7 +87,9 @@ def run_node(folder: Path, database_url: str = "", **settings: object) -> Iterat
     }
     file = folder / "ready.json"
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "thingplane.cli", "serve"], env=environment)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "thingplane.cli", "serve"], env=environment, stdout=log, stderr=log
+    )
     try:
         while not file.exists():
             if process.poll() is not None or time.perf_counter() - start > _START_TIMEOUT_S:

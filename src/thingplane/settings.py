@@ -215,6 +215,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     mqtt_connections: Annotated[
         int, Meta(description="MQTT connections at a time, authenticated or not; further ones are closed", ge=10)
     ] = 100_000
+    mqtt_newcomers: Annotated[
+        int,
+        Meta(description="MQTT connections at a time that are not authenticated yet, 51 kB each with TLS", ge=10),
+    ] = 10_000
     mqtt_write_buffer: Annotated[
         int, Meta(description="bytes waiting for one connection before it is closed", ge=65536)
     ] = 1_048_576

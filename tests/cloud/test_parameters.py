@@ -113,7 +113,7 @@ def test_unknown_parameters_are_ignored() -> None:
         ({"DeviceName.0": "a"}, "test.Invalid"),
         ({"DeviceName.01": "a"}, "test.Invalid"),
         ({"DeviceName.x": "a"}, "test.Invalid"),
-        ({f"DeviceName.{MAX_INDEX + 1}": "a"}, "test.Invalid"),
+        ({f"DeviceName.{MAX_INDEX + 1}": "a"}, "test.TooMany"),
         ({"DeviceName.99999999999999999999": "a"}, "test.Invalid"),
         ({"Number.1": "4"}, "test.Invalid"),
         ({"Tag.1": "a"}, "test.Invalid"),

@@ -147,6 +147,23 @@ async def test_a_client_that_never_finishes_its_body_gets_a_408() -> None:
     await server.stop()
 
 
+async def test_who_was_answered_already_sends_the_rest_or_is_cut_off(
+    server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = await server.start("127.0.0.1", 0)
+    request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n"
+    monkeypatch.setattr(server_module, "LINGER_S", 60)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request + b"x" * 5_000_000)
+    for _ in range(2):
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer.close()
+    monkeypatch.setattr(server_module, "LINGER_S", 0.05)
+    assert (await exchange(port, request + b"x" * 4_900_000)).startswith(b"HTTP/1.1 413 ")
+
+
 async def test_stopping_lets_accepted_calls_finish() -> None:
     entered, release = asyncio.Event(), asyncio.Event()
 

@@ -1,7 +1,9 @@
 """Devices that send without reading, ask without end, or say what nobody says: what that may cost is limited."""
 
 import asyncio
+import contextlib
 import gc
+import ssl
 from typing import Any, Final
 
 import pytest
@@ -17,6 +19,7 @@ from thingplane.gateway.connection import Connection
 from thingplane.gateway.portions import PORTION
 from thingplane.mqtt import Properties, ReasonCode
 from thingplane.mqtt.packets import Connack, Disconnect, Ping, Puback, Publish, Subscribe, Subscription, Unsubscribe
+from thingplane.tls import Certificates, server_context
 
 OWN: Final = f"/{PRODUCT_KEY}/sensor-01"
 SYS: Final = f"/sys{OWN}/"
@@ -32,6 +35,15 @@ def breaches(logs: LogCapture) -> list[tuple[str, str]]:
 
 def command(payload: bytes, *, qos: int) -> DownlinkMessage:
     return DownlinkMessage(device_id=1, topic=SYS + "thing/service/x", payload=payload, qos=qos)
+
+
+def client_hello() -> bytes:
+    """Return the beginning of a TLS handshake."""
+    outgoing = ssl.MemoryBIO()
+    handshake = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        handshake.do_handshake()
+    return outgoing.read()
 
 
 def alive() -> int:
@@ -170,6 +182,30 @@ async def test_messages_that_are_not_stored_yet_stop_the_reading_whatever_their_
     await until(lambda: not transport.is_paused)
     assert len(world.seen) == 1000
     transport.abort()
+
+
+async def test_a_lost_connection_is_no_way_to_have_more_handled_at_a_time(world: World) -> None:
+    transport, _ = deaf_device(world)
+    world.series.is_held = True
+    transport.protocol.data_received(packets(*[Publish(POST, b"{}")] * 3000))
+    transport.lose()
+    await turns()
+    assert len(world.seen) < world.gateway._settings.max_pending + PORTION / len(POST)
+    world.series.release()
+    await until(lambda: not world.gateway._hub.open)
+    assert len(world.seen) == 3000
+
+
+async def test_what_a_lost_connection_brought_is_dropped_when_it_cannot_be_stored(world: World) -> None:
+    transport, _ = deaf_device(world)
+    world.series.is_held = True
+    transport.protocol.data_received(packets(*[Publish(POST, b"{}")] * 3000))
+    transport.lose()
+    await turns()
+    world.series.error = OSError("disk full")
+    world.series.release()
+    await until(lambda: not world.gateway._hub.open)
+    assert len(world.seen) < 1000
 
 
 # Asking a lot
@@ -314,6 +350,32 @@ async def test_there_are_only_so_many_connections(start: StartWorld, logs: LogCa
     await until(lambda: not world.gateway._hub.is_full)
     assert (await (await Client.open(world)).connect("sensor-02")).code == 0
     assert await held[0].drain() == []
+
+
+async def test_who_is_not_let_in_for_long_makes_room_for_others(
+    start: StartWorld, logs: LogCapture, certificates: Certificates, trusting: ssl.SSLContext
+) -> None:
+    context = server_context(certificates.certificate, certificates.key)
+    world = await start(newcomers=4, tick=3600, connect_timeout=10.0, ssl_context=context)
+    hub = world.gateway._hub
+    device = await Client.connected(world)  # does not count
+    silent = await Client.open(world)
+    hello, half = await Client.open(world), await Client.open(world)
+    hello.write(client_hello())
+    half.write(packets(connect_packet("sensor-02"))[:-1])
+    last = await Client.open(world)
+    await until(lambda: len(hub._entering) + len(hub._unknown) == 4 and len(hub._unknown) == 1)
+    # Just many at a time: the newest comes too early.
+    assert await (await Client.open(world)).closed() == []
+    world.clock.advance(6)
+    newcomers = [await Client.open(world, secure=trusting) for _ in range(4)]
+    for client in (silent, hello, half, last):
+        await client.ended()
+    for client in newcomers:
+        assert (await client.connect("sensor-02")).code == 0
+    assert await device.drain() == []
+    assert world.gateway.reading()["mqtt_rejected_total:crowded"] == 5
+    assert any(entry["event"].startswith("too many connections that are not let in") for entry in logs.entries)
 
 
 async def test_takeovers_beyond_some_in_a_second_wait_for_the_next(start: StartWorld, logs: LogCapture) -> None:

@@ -63,7 +63,7 @@ def _connect(broker: Broker, client_id: str, version: int, number: int) -> Peer:
     return peer
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 2), steps()), max_size=25))
 def test_nothing_clients_do_breaks_the_broker(script: list[tuple[int, tuple[int, str, list[Packet]]]]) -> None:
     capabilities = Capabilities(max_queued=5, max_inflight=3, max_retained=3, max_subscriptions=4, receive_maximum=5)

@@ -33,7 +33,7 @@ async def test_a_custom_message_leaves_as_it_came(tmp_path: Path, clock: FakeClo
         member = await forwarder.enroll("group", "1")
         forwarder.add_router(AllTo([member]))
         # The product may have to be read first.
-        products._by_key.clear()
+        products._cache.clear()
         uplink = Uplink(device, topic, "", b"\x00\xff", 0, qos=1, properties={"correlation_data": b"\xff"})
         pending = custom.on_custom_message(uplink)
         assert pending is not None

@@ -126,7 +126,7 @@ class StructDecoder:
             is_number = _INDEX.fullmatch(index) is not None
             if not is_number or (number := int(index)) > MAX_INDEX:
                 field = lists[name].field
-                code = is_number and field.too_many or field.invalid
+                code = (is_number and field.too_many) or field.invalid
                 raise refusal(code, prefix + key, f"entries are numbered from 1 to {MAX_INDEX}")
             group = entries.setdefault(name, {})
             if not dot:

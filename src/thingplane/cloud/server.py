@@ -23,6 +23,8 @@ HEAD_TIMEOUT_S: Final = 30
 """Seconds a client may take from the first byte of a request to the end of its headers."""
 STALL_TIMEOUT_S: Final = 120
 """Seconds in which a client has to read some of its answer: at least 16 kB, if there is more to come."""
+LINGER_S: Final = 5
+"""Seconds that a client which was answered before its request was complete gets to send the rest of it."""
 MAX_PIPELINED: Final = 10
 """Requests that may wait for the answer to the one before them on the same connection."""
 MAX_CONNECTIONS: Final = 10_000
@@ -37,6 +39,7 @@ class _Protocol(HttpToolsProtocol):
     _head_bytes = 0
     _head_deadline: asyncio.TimerHandle | None = None
     _stall_deadline: asyncio.TimerHandle | None = None
+    _linger_deadline: asyncio.TimerHandle | None = None
 
     def __init__(self, config: Config, state: ServerState, max_connections: int) -> None:
         super().__init__(config, state, {})
@@ -55,6 +58,7 @@ class _Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_deadline()
         self._forget_head()
+        self._forget_rest()
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -86,6 +90,22 @@ class _Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # Whoever sends the rest a byte at a time would keep the connection for ever.
+        if self.cycle.response_complete and self.cycle.more_body and not self.transport.is_closing():
+            self._forget_rest()
+            self._linger_deadline = self.loop.call_later(LINGER_S, self.transport.close)
+
+    def on_message_complete(self) -> None:
+        self._forget_rest()
+        super().on_message_complete()
+
+    def _forget_rest(self) -> None:
+        if self._linger_deadline is not None:
+            self._linger_deadline.cancel()
+            self._linger_deadline = None
 
     def on_headers_complete(self) -> None:
         self._in_head = False

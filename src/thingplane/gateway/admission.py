@@ -105,6 +105,7 @@ class Admission:
             device_name=credentials.device_name,
             way=credentials.way.name.lower(),
         )
+        hub.known(connection)
         hub.visited(connection)
         # Neither the device's presence nor its session has anything to do with it.
         connection.link.accept(f"guest {next(self._guests)}", session_expiry=0)
@@ -143,6 +144,7 @@ class Admission:
             connection.token_id = credentials.client_id.cid
         connection.certified = credentials.way is Way.CERTIFICATE
         hub.counters.connects += 1
+        hub.known(connection)
         self._registry.enter(connection)
         # It may have been logged in through a gateway.
         self._subs.end(device.id, SessionCode.ELSEWHERE)

@@ -139,6 +139,10 @@ class Connection(Portioned):
         self.flush()
 
     @property
+    def is_over(self) -> bool:
+        return self.link.closing
+
+    @property
     def lost(self) -> bool:
         """Whether the transport is gone."""
         return self._transport is None
@@ -199,6 +203,7 @@ class Connection(Portioned):
         _log.error("messages could not be stored, connection closed", device=self.identity, error=repr(error))
         self.link.close(ReasonCode.UNSPECIFIED_ERROR, "storage failure")
         self.flush()
+        self.give_up()
 
     def _committed(self, turn: list[Uplink], error: BaseException | None) -> None:
         self._under_way -= len(turn)

@@ -45,6 +45,7 @@ class Hub:
         "_guests",
         "_postponed",
         "_takeovers",
+        "_unknown",
         "broker",
         "clock",
         "commit",
@@ -75,6 +76,7 @@ class Hub:
         # All oldest first, with s of the clock.
         self._guests: dict[Leaving, float] = {}
         self._entering: dict[Entering, float] = {}
+        self._unknown: dict[Leaving, float] = {}
         self._closing: dict[Leaving, float] = {}
         self._emptied: asyncio.Event | None = None
         self._takeovers: Counter[int] = Counter()
@@ -84,6 +86,28 @@ class Hub:
     def is_full(self) -> bool:
         """Whether there are as many connections as there may be, whatever they carry."""
         return len(self.open) + len(self._entering) >= self.settings.connections
+
+    def make_room(self) -> bool:
+        """Make room for a connection of somebody unknown; tell whether there is some.
+
+        Those who are unknown for long make room: somebody opens connections and does no more. When there are just many
+        devices at a time, the newest has to come later, so that the others get in.
+        """
+        if len(self._entering) + len(self._unknown) < self.settings.newcomers:
+            return True
+        over = self.clock.monotonic() - self.settings.connect_timeout / 2
+        oldest, since = next(iter(self._entering.items()), (None, over))
+        if oldest is not None and since < over:
+            del self._entering[oldest]
+            oldest.reject("crowded")
+            return True
+        silent, since = next(iter(self._unknown.items()), (None, over))
+        if silent is not None and since < over:
+            del self._unknown[silent]
+            self.counters.rejected["crowded"] += 1
+            silent.abort()
+            return True
+        return False
 
     def takeovers(self, device_id: int) -> int:
         """Count one more connection that takes over from another one of the same device; return how many since a tick.
@@ -119,6 +143,11 @@ class Hub:
     def begin(self, connection: Leaving) -> None:
         """Take note of a connection that carries MQTT."""
         self.open.add(connection)
+        self._unknown[connection] = self.clock.monotonic()
+
+    def known(self, connection: Leaving) -> None:
+        """Take note that a connection was let in."""
+        self._unknown.pop(connection, None)
 
     def close(self, connection: Leaving) -> None:
         """Take note that a connection was told to close: a peer that does not read would keep it for ever."""
@@ -131,6 +160,7 @@ class Hub:
     def end(self, connection: Leaving) -> None:
         """Take note that a connection is gone."""
         self.open.discard(connection)
+        self._unknown.pop(connection, None)
         self._guests.pop(connection, None)
         self._closing.pop(connection, None)
         if not self.open and self._emptied is not None:

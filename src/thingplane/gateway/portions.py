@@ -26,6 +26,11 @@ class Portioned(Upper):
     def handle(self, data: bytes) -> None:
         """Handle some bytes."""
 
+    @property
+    @abstractmethod
+    def is_over(self) -> bool:
+        """Whether nothing comes of what is still handled."""
+
     @abstractmethod
     def lost_connection(self, exc: Exception | None) -> None:
         """Take note that the connection is lost, and that all it brought is handled."""
@@ -66,6 +71,11 @@ class Portioned(Upper):
             else:
                 self._schedule()
 
+    def give_up(self) -> None:
+        """Take note that the layer is over: what a lost connection has brought waits for nothing any more."""
+        if self._loss is not None:
+            self._schedule()
+
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
@@ -74,7 +84,7 @@ class Portioned(Upper):
     def _go_on(self) -> None:
         self._scheduled = False
         rest = self._rest
-        if rest is None or (self._held and self._loss is None):
+        if rest is None or (self._held and not self.is_over):
             return
         if not rest:
             self._rest = None

@@ -27,6 +27,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a device may acknowledge nothing while its queue is full, before its connection is closed."""
     connections: int = 100_000
     """Connections at a time, authenticated or not; further ones are closed."""
+    newcomers: int = 10_000
+    """Connections at a time that are not let in yet; further ones are closed, or those that take long."""
     connect_timeout: float = 10.0
     """Seconds a connection may take to TLS and to an accepted CONNECT."""
     tick: float = 1.0

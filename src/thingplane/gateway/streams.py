@@ -45,6 +45,9 @@ class Entrance(asyncio.Protocol):
         if self._hub.is_full:
             self.reject("full")
             return
+        if not self._hub.make_room():
+            self.reject("crowded")
+            return
         self._hub.enter(self)
 
     def data_received(self, data: bytes) -> None:
@@ -76,6 +79,9 @@ class Entrance(asyncio.Protocol):
         """Drop the connection."""
         if reason == "full":
             _log.warning("too many connections, a new one was closed", connections=self._hub.settings.connections)
+        elif reason == "crowded":
+            limit = self._hub.settings.newcomers
+            _log.warning("too many connections that are not let in yet, one was closed", newcomers=limit)
         self._hub.counters.rejected[reason] += 1
         if self._transport is not None:
             self._transport.abort()
@@ -108,6 +114,10 @@ class WebSocketStream(Portioned):
 
     def lost_connection(self, exc: Exception | None) -> None:
         self._connection.connection_lost(exc)
+
+    @property
+    def is_over(self) -> bool:
+        return self._connection.is_over
 
     def pause_writing(self) -> None:
         self._connection.pause_writing()

@@ -172,6 +172,9 @@ class TlsStream(Upper):
         """Drop the connection; what it carries learns of it as of any loss."""
         if self._upper is None:
             self._hub.counters.rejected[reason] += 1
+        if reason == "crowded":
+            limit = self._hub.settings.newcomers
+            _log.warning("too many connections that are not let in yet, one was closed", newcomers=limit, peer=self._ip)
         self._closing = True
         if self._transport is not None:
             # What has been said, such as an alert, may still leave.

@@ -97,6 +97,8 @@ class BackEnds:
             forwarder=self._forwarder,
             base_url=base_url,
             max_packages=ground.settings.ota_packages_per_instance,
+            # The node has locked its data directory, and a PostgreSQL database as well.
+            alone=True,
         )
         ground.services.add(self.ota)
 

@@ -122,6 +122,7 @@ def _gateway_settings(settings: Settings) -> GatewaySettings:
         offline_messages_per_device=settings.offline_messages_per_device,
         offline_bytes_per_device=settings.offline_bytes_per_device,
         connections=left_for_devices(settings.mqtt_connections),
+        newcomers=settings.mqtt_newcomers,
         sub_devices_online=settings.sub_devices_online_per_gateway,
         sub_devices_per_login=settings.sub_devices_per_login,
         sub_device_logins_per_second=settings.mqtt_logins_per_second,
