@@ -12,6 +12,8 @@ from tests.isolation.things import MODEL, SCRIPT, Things, signed
 from thingplane.cloud.registry import Operation
 
 Value = Callable[[Things], Any]
+THIRD: Final = "iot-third"
+"""An instance to which things can be distributed."""
 _NOW_MS: Final = int(time.time() * 1000)
 
 
@@ -103,6 +105,8 @@ VALUES: Final[dict[str, Value]] = {
     "StartTime": _constant(_NOW_MS - 3_600_000),
     "Status": _constant(0),
     "TagString": _constant('[{"tagKey":"tag","tagValue":"new"}]'),
+    "TargetInstanceConfig": _constant([{"TargetInstanceId": THIRD}]),
+    "TargetInstanceId": _constant(THIRD),
     "TargetSelection": _constant("SPECIFIC"),
     "Timeout": _constant(1000),
     "Topic": lambda things: f"/{things.product}/{things.device}/user/get",
@@ -116,6 +120,8 @@ SPECIAL: Final[dict[str, dict[str, Value]]] = {
     "BatchCheckDeviceNames": {"DeviceName": _constant(["checked-1", "checked-2"])},
     "CancelOTAStrategyByJob": {"JobId": lambda things: things.dynamic_job},
     "CancelOTATaskByJob": {"CancelQueuedTask": _constant(True)},
+    # What becomes of the devices shows in the result of the task only.
+    "CreateDeviceDistributeJob": {"DeviceName": _constant(["distributed"])},
     "CreateDataSourceItem": {"ScopeType": _constant("PRODUCT"), "DeviceName": _NONE},
     "CreateOTADynamicUpgradeJob": {"SrcVersion": _constant(["0.2"]), "Tag": _NONE, "GroupId": _NONE},
     "CreateOTAFirmware": {"NeedToVerify": _constant(False), "ModuleName": _NONE},
@@ -154,6 +160,7 @@ SPECIAL: Final[dict[str, dict[str, Value]]] = {
     "ImportThingModelTsl": {"TslStr": _constant(json.dumps({"properties": []}))},
     "InvokeThingService": {"Identifier": _constant("Restart")},
     "InvokeThingsService": {"Identifier": _constant("Restart")},
+    "ListDistributedProduct": {"TargetInstanceId": _NONE},
     "ListOTAUnfinishedTaskByDevice": {"TaskStatus": _constant("QUEUED"), "ModuleName": _NONE},
     "Pub": {"DeviceName": _NONE},
     "PubBroadcast": {"TopicFullName": lambda things: f"/broadcast/{things.product}/all"},

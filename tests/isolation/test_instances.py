@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.isolation.arguments import variants
+from tests.isolation.arguments import THIRD, variants
 from tests.isolation.platform import RunningPlatform, running_platform
 from tests.isolation.things import Populating, Things, nothing_like
 from thingplane.cloud.registry import OPERATIONS, Operation, discover
@@ -35,6 +35,7 @@ class Two:
     async def populate(self) -> None:
         directory: Any = self.running.platform.app._instances
         await directory.create(OTHER)
+        await directory.create(THIRD)
         for instance_id, mark in ((DEFAULT_INSTANCE.instance_id, "mine"), (OTHER, "theirs")):
             self.things[instance_id] = await Populating(self.running, instance_id, mark).things()
 
@@ -128,10 +129,14 @@ EXPECTED: Final = {
     "DeleteClientIds": "iot.device.NotExistedDevice",
     "DeleteConsumerGroup": "iot.consumer.group.DeleteConsumerGroupFailed",
     "DeleteConsumerGroupSubscribeRelation": "iot.consumer.group.SubscribeNotExist",
+    "DeleteDeviceDistributeJob": "iot.provisioning.TaskNotExist",
     "DeleteOTAFirmware": "iot.firmware.DeleteFirmwareFailure",
     "DeleteProduct": "iot.prod.UpdateProductFailed",
     "InvokeThingService": "iot.messagebroker.OFFLINE",
     "NotifyAddThingTopo": "iot.messagebroker.OFFLINE",
+    # Distribution tasks are between instances: they are of the account.
+    "QueryDeviceDistributeDetail": "iot.provisioning.TaskNotExist",
+    "QueryDeviceDistributeJob": "iot.provisioning.TaskNotExist",
     "RRpc": "iot.messagebroker.OFFLINE",
     "ReupgradeOTATask": "iot.ota.InvalidTaskExist",
     "SetDeviceProperty": "iot.device.InactiveDevice",
