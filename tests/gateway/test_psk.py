@@ -5,6 +5,7 @@ import hmac
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import pytest
 from structlog.testing import LogCapture
@@ -15,6 +16,7 @@ from tests.mqtt.wire import write_packets
 from thingplane.devices.service import Device
 from thingplane.gateway import psk_server
 from thingplane.gateway.device_tls import DeviceTls
+from thingplane.gateway.ports import Devices
 from thingplane.gateway.psk import PskKeys, derive_key, parse_identity
 from thingplane.gateway.psk_server import PskUnavailableError, use_psk
 from thingplane.storage.database import Database
@@ -177,7 +179,7 @@ async def test_the_interface_of_newer_pythons_is_used_where_it_is(
 ) -> None:
     context = _NativeContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.certificate, certificates.key)
-    keys = PskKeys(world.devices)
+    keys = PskKeys(cast("Devices", world.devices))
     use_psk(context, keys.key)
     world.gateway.use_tls(context, keys)
     packet = write_packets([secret_connect(device)], 4)
