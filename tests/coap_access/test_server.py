@@ -80,7 +80,7 @@ async def test_requests_beyond_what_is_handled_at_a_time_are_told_to_come_later(
     assert codes(server) == [Code.CONTENT]
 
 
-@pytest.mark.parametrize("option", [(TOKEN, b"known"), (int(Number.URI_QUERY), b"token=known")])
+@pytest.mark.parametrize("option", [(TOKEN, b"known"), (61, b"known"), (int(Number.URI_QUERY), b"token=known")])
 async def test_only_devices_with_a_session_send_long_bodies(server: CoapServer, option: tuple[int, bytes]) -> None:
     peer: Hashable = ("192.0.2.1", 1)
     for known in (True, False):

@@ -32,11 +32,13 @@ _log = structlog.get_logger(__name__)
 
 TOKEN: Final = 2088
 """Option: the token, as text."""
+OLD_TOKEN: Final = 61
+"""Option: the token, as the vendor's Link Kit 3.x for C numbers it."""
 SEQUENCE: Final = 2089
 """Option: the encrypted sequence number."""
 MESSAGE_ID: Final = 2090
 """Option: the platform's id of the message, in decimal digits."""
-CRITICAL: Final = frozenset({SEQUENCE})
+CRITICAL: Final = frozenset({OLD_TOKEN, SEQUENCE})
 
 OFFSET: Final = 1
 MAX_AUTHENTICATION: Final = 2_048
@@ -91,7 +93,7 @@ class Resources:
 
     def has_session(self, message: Message) -> bool:
         """Tell whether a message carries the token of a session in the symmetric mode; its body says who made it."""
-        token = message.first(TOKEN)
+        token = _token(message)
         if token is None:
             queries = (value[6:] for value in message.all(Number.URI_QUERY) if value.startswith(b"token="))
             token = next(queries, b"")
@@ -176,7 +178,7 @@ class Resources:
     async def _publish(
         self, request: Request, topic: str, query: Mapping[str, str], ip: str, *, secure: bool
     ) -> Answer:
-        token = _text(request.message.first(TOKEN), query.get("token", ""))
+        token = _text(_token(request.message), query.get("token", ""))
         try:
             device = await self._devices.tokens.verify(token, "coap", self._token_seconds)
         except TokenError:
@@ -228,6 +230,12 @@ def _translated(payload: bytes) -> bytes:
         return to_json(payload)
     except TranslationError as error:
         raise RefusedError(Code.BAD_REQUEST, str(error)) from None
+
+
+def _token(message: Message) -> bytes | None:
+    """Return the option that holds the token."""
+    token = message.first(TOKEN)
+    return message.first(OLD_TOKEN) if token is None else token
 
 
 def _text(value: bytes | None, otherwise: str) -> str:

@@ -20,13 +20,13 @@ class Session:
         Args:
             device_id: whose.
             key: encrypts its items.
-            offset: sequence numbers have to be greater.
+            offset: the smallest sequence number; the vendor's Link Kit 3.x for C begins with it, others beyond.
             is_separate: whether the device wants its answers apart from acknowledgements.
         """
         self.device_id = device_id
         self.key = key
         self.is_separate = is_separate
-        self._highest = offset
+        self._highest = offset - 1
         self._seen = (1 << WINDOW) - 1
 
     def take(self, number: int) -> bool:
