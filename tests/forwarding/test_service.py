@@ -1,8 +1,10 @@
 """Forwarding: who gets what, in which order, what waits, and what a restart keeps."""
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
+from msgspec.structs import replace
 from tests.common.clock import FakeClock
 from tests.common.forwarding import SOURCE, AllTo, forwarding
 
@@ -44,6 +46,26 @@ async def test_what_nobody_wants_is_not_written(tmp_path: Path, clock: FakeClock
         forwarder.routes_changed()
         assert forwarder.wanted(Kind.CUSTOM, 2, TOPIC)
         assert isinstance(forward(forwarder)[0], int)
+
+
+class ByProduct:
+    """A router that sends messages of a product to the subscriber with the same number."""
+
+    def subscribers(self, kind: Kind, product_id: int, topic: str) -> Iterable[int]:  # noqa: ARG002 - as the protocol
+        return [product_id]
+
+
+async def test_a_topic_whose_device_moved_to_a_copy_of_its_product_has_that_one_s_subscribers(
+    tmp_path: Path, clock: FakeClock, database: Database
+) -> None:
+    async with forwarding(tmp_path, clock, database) as forwarder:
+        members = [await forwarder.enroll("group", reference) for reference in "12"]
+        forwarder.add_router(ByProduct())
+        for product_id in (members[0], members[1], members[0], 99):
+            forwarder.forward(Kind.CUSTOM, replace(SOURCE, product_id=product_id), TOPIC, b"%d" % product_id)
+        await forwarder.durable()
+        for member, count in zip(members, (2, 1), strict=True):
+            assert bodies(await forwarder.read(member, -1, 9)) == [b"%d" % member] * count
 
 
 async def test_a_message_is_heard_when_it_is_durable_and_waits_until_acknowledged(

@@ -39,7 +39,8 @@ class Routes:
     def __init__(self, is_enrolled: Callable[[int], bool]) -> None:
         self._routers: list[Router] = []
         self._is_enrolled = is_enrolled
-        self._by_topic: dict[str, Audience | None] = {}
+        self._by_topic: dict[str, tuple[int, Audience | None]] = {}
+        """With the product that they are for: a device with its topics may move to a copy of its product."""
         self._audiences: dict[tuple[int, ...], Audience] = {}
 
     def add(self, router: Router) -> None:
@@ -54,18 +55,18 @@ class Routes:
 
     def find(self, kind: Kind, product_id: int, topic: str) -> Audience | None:
         """Return who a message is due to; None: nobody."""
-        # A topic belongs to one kind and one product: it is enough of a key.
-        try:
-            return self._by_topic[topic]
-        except KeyError:
-            members: list[int] = []
-            for router in self._routers:
-                members.extend(router.subscribers(kind, product_id, topic))
-            audience = self.audience(members)
-            if len(self._by_topic) >= _MAX_TOPICS:
-                self._by_topic.clear()
-            self._by_topic[topic] = audience
-            return audience
+        # A topic belongs to one kind, and to one product at a time: it is enough of a key.
+        known = self._by_topic.get(topic)
+        if known is not None and known[0] == product_id:
+            return known[1]
+        members: list[int] = []
+        for router in self._routers:
+            members.extend(router.subscribers(kind, product_id, topic))
+        audience = self.audience(members)
+        if len(self._by_topic) >= _MAX_TOPICS:
+            self._by_topic.clear()
+        self._by_topic[topic] = product_id, audience
+        return audience
 
     def audience(self, members: Sequence[int]) -> Audience | None:
         """Return these subscribers together, without those that are gone; None: nobody is left."""
