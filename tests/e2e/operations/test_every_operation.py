@@ -1,4 +1,4 @@
-"""Every operation of the fleet, its thing models and its updates over the wire: by the official SDK, and in XML."""
+"""Every operation of the fleet, its thing models, updates and distribution: by the official SDK, and in XML."""
 
 import asyncio
 import http.client
@@ -11,6 +11,7 @@ from alibabacloud_iot20180120.client import Client
 
 from tests.common.node import NodeProcess
 from tests.e2e.operations.calls import checked_client
+from tests.e2e.operations.distribution import DistributionScenario
 from tests.e2e.operations.scenario import Answer, Scenario
 from tests.e2e.operations.things import ThingScenario
 from tests.e2e.operations.updates import UpdateScenario
@@ -26,12 +27,14 @@ def operations(*groups: str) -> frozenset[str]:
 FLEET: Final = operations("products", "devices", "device-groups", "topics")
 THINGS: Final = operations("tsl-models", "tsl-use", "device-shadows")
 UPDATES: Final = operations("ota")
+DISTRIBUTION: Final = operations("device-distribution")
 SCENARIOS: Final = pytest.mark.parametrize(
     ("scenario_of", "expected"),
     [
         pytest.param(Scenario, FLEET, id="fleet"),
         pytest.param(ThingScenario, THINGS, id="things"),
         pytest.param(UpdateScenario, UPDATES, id="updates"),
+        pytest.param(DistributionScenario, DISTRIBUTION, id="distribution"),
     ],
 )
 METHODS: Final = {
@@ -68,7 +71,7 @@ class Xml:
 
 
 def test_these_are_all_operations() -> None:
-    assert (len(FLEET), len(THINGS), len(UPDATES)) == (70, 35, 23)
+    assert (len(FLEET), len(THINGS), len(UPDATES), len(DISTRIBUTION)) == (70, 35, 23, 8)
 
 
 @SCENARIOS
