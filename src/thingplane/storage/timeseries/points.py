@@ -53,6 +53,15 @@ def explode(points: bytes, received: int) -> list[tuple[str, int, bytes]]:
     return result
 
 
+def bare_values(points: bytes) -> dict[str, msgspec.Raw] | None:
+    """Return the JSON text of the values by identifier if all have the time of the message; None asks for ``explode``.
+
+    Raises:
+        msgspec.DecodeError: ``points`` is not a JSON object. ``span`` does not let such a message in.
+    """
+    return None if points.rfind(b"{") > 0 else _decode_values(points)
+
+
 def span(points: bytes, received: int) -> tuple[int, int]:
     """Return the earliest and the latest time of a message's points, in epoch ms; checks them on the way.
 

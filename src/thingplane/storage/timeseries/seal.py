@@ -11,7 +11,8 @@ import fcntl
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -21,9 +22,9 @@ import apsw
 
 from thingplane.storage.timeseries.embedded import layout
 from thingplane.storage.timeseries.embedded.catalog import Catalog, Latest
-from thingplane.storage.timeseries.embedded.sealed import Row, SealedWriter
+from thingplane.storage.timeseries.embedded.sealed import SealedWriter, Series
 from thingplane.storage.timeseries.interface import Kind
-from thingplane.storage.timeseries.points import explode
+from thingplane.storage.timeseries.points import bare_values, explode
 
 _PROPERTY = int(Kind.PROPERTY)  # comparing with the member itself takes three times as long
 _NICENESS = 10
@@ -40,29 +41,18 @@ def seal(directory: Path, generation: int) -> None:
     messages = hot.execute("SELECT device_id, id, kind, received, points FROM message ORDER BY device_id, id")
     for device_id, rows in groupby(messages, key=itemgetter(0)):
         last: dict[str, Latest] = {}
-        parts: dict[str, list[Row]] = {}
-        days: tuple[int, int] | None = None  # of the point before: most go where that one went
-        for _, row, kind, received, points in rows:
-            arrival = (generation << layout.SEQUENCE_BITS) + row
-            received_day = received // layout.DAY_MS
-            for identifier, time, value in explode(points, received):
-                if days != (time // layout.DAY_MS, received_day):
-                    days = (time // layout.DAY_MS, received_day)
-                    bucket = layout.bucket(*days)
-                    writer = writers.get(bucket)
-                    if writer is None:
-                        writer = writers[bucket] = SealedWriter(directory, bucket, 0, generation)
-                        writer.begin()
-                    add = parts.setdefault(bucket, []).append
-                    number = writer.number
-                add((device_id, kind, number(identifier), time, arrival, value))
-                if kind == _PROPERTY:
-                    known = last.get(identifier)
-                    if known is None or time >= known[2]:  # rows come by arrival
-                        last[identifier] = (device_id, identifier, time, arrival, value)
-        for bucket, part in parts.items():
-            part.sort()
-            writers[bucket].add(part)
+        parts = _by_series(rows, generation)
+        for bucket, kind in sorted(parts):
+            series = parts[bucket, kind]
+            for points in series.values():
+                points.sort()
+            writer = writers.get(bucket)
+            if writer is None:
+                writer = writers[bucket] = SealedWriter(directory, bucket, 0, generation)
+                writer.begin()
+            writer.add(device_id, kind, series)
+            if kind == _PROPERTY:
+                _keep_latest(device_id, series, last)
         latest.extend(last.values())
     hot.close()
     files = [writer.finish() for writer in writers.values()]
@@ -70,6 +60,38 @@ def seal(directory: Path, generation: int) -> None:
     catalog = Catalog(directory)
     catalog.sealed(generation, files, latest)
     catalog.close()
+
+
+def _by_series(rows: Iterable[Any], generation: int) -> dict[tuple[str, int], Series]:
+    """Return the points of a device's messages by the bucket that they go to and by kind."""
+    parts: dict[tuple[str, int], Series] = defaultdict(lambda: defaultdict(list))
+    first_arrival = generation << layout.SEQUENCE_BITS
+    today, bucket = -1, ""
+    for _, row, kind, received, points in rows:
+        arrival = first_arrival + row
+        day = received // layout.DAY_MS
+        if day != today:
+            today, bucket = day, layout.bucket(day, day)
+        values = bare_values(points)
+        if values is not None:
+            # Most of a node's messages, and most of the time that sealing them takes outside SQLite.
+            series = parts[bucket, kind]
+            for identifier, value in values.items():
+                series[identifier].append((received, arrival, bytes(value)))
+            continue
+        for identifier, time, text in explode(points, received):
+            part = parts[layout.bucket(time // layout.DAY_MS, day), kind]
+            part[identifier].append((time, arrival, text))
+    return parts
+
+
+def _keep_latest(device_id: int, series: Series, last: dict[str, Latest]) -> None:
+    """Put the last of each sorted series into ``last`` if it is later than what is there."""
+    for identifier, points in series.items():
+        time, arrival, value = points[-1]
+        known = last.get(identifier)
+        if known is None or (time, arrival) > known[2:4]:
+            last[identifier] = (device_id, identifier, time, arrival, value)
 
 
 def merge(directory: Path, level: int, names: Sequence[str]) -> None:

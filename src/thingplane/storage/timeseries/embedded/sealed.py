@@ -2,7 +2,7 @@
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,14 @@ _NEXT_IDENTIFIER = """SELECT identifier FROM point WHERE device_id = ? AND kind 
 _CHUNK = 256
 _LAST_ARRIVAL = (1 << 63) - 1
 
-Row = tuple[int, int, int, int, int, bytes]
-"""(device id, kind, identifier's number in this file, time, arrival, value)."""
+_COLUMNS = 6
+_BATCH = 50
+_INSERT = "INSERT INTO point VALUES (?,?,?,?,?,?)"
+_INSERT_BATCH = _INSERT + ",(?,?,?,?,?,?)" * (_BATCH - 1)
+"""Takes little more than half the time of so many statements."""
+
+Series = Mapping[str, list[tuple[int, int, bytes]]]
+"""By identifier: time, arrival and JSON text of the value of each point."""
 
 
 class SealedWriter:
@@ -52,6 +58,7 @@ class SealedWriter:
         for statement in _SCHEMA:
             self.connection.execute(statement)
         self._identifiers: dict[str, int] = {}
+        self._waiting: list[object] = []
 
     def begin(self) -> None:
         """Start writing; attach other files before."""
@@ -65,12 +72,19 @@ class SealedWriter:
             self.connection.execute("INSERT INTO identifier VALUES (?, ?)", (number, identifier))
         return number
 
-    def add(self, rows: Iterable[Row]) -> None:
-        """Write rows; sorted, they append to the file's end."""
-        self.connection.executemany("INSERT INTO point VALUES (?, ?, ?, ?, ?, ?)", rows)
+    def add(self, device_id: int, kind: int, series: Series) -> None:
+        """Write points. They append to the file's end if devices and kinds ascend and every series is sorted."""
+        for number, points in sorted((self.number(identifier), points) for identifier, points in series.items()):
+            for time, arrival, value in points:
+                self._waiting += (device_id, kind, number, time, arrival, value)
+                if len(self._waiting) == _BATCH * _COLUMNS:
+                    self.connection.execute(_INSERT_BATCH, self._waiting)
+                    self._waiting = []
 
     def finish(self) -> SealedFile:
         """Flush the file to disk and give it its name; the folder is still to be flushed."""
+        left = iter(self._waiting)
+        self.connection.executemany(_INSERT, zip(*[left] * _COLUMNS, strict=True))
         extent: Any = self.connection.execute("SELECT count(*), min(time), max(time) FROM point").fetchall()
         points, min_time, max_time = extent[0]
         self.connection.execute("INSERT INTO about VALUES (?, ?, ?, ?, ?)", (*self._about, min_time, max_time))
