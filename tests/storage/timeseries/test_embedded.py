@@ -208,7 +208,7 @@ async def test_a_failed_sealing_is_tried_again_and_loses_nothing(
 
 async def test_the_error_of_the_sealing_process_is_reported(store: EmbeddedTimeSeries, directory: Path) -> None:
     await post(store, {"n": 1})
-    store._files.hot.connection.execute("UPDATE message SET points = 'x'")
+    store._files.hot.connection.execute("UPDATE message SET points = x'78'")
     with pytest.raises(TimeSeriesError, match=r"Sealing history failed: .*Points are not a JSON object"):
         await store.seal()
     store._files.versions.current.hot[0].connection.execute("UPDATE message SET points = ?", (b'{"n":2}',))

@@ -57,9 +57,9 @@ def bare_values(points: bytes) -> dict[str, msgspec.Raw] | None:
     """Return the JSON text of the values by identifier if all have the time of the message; None asks for ``explode``.
 
     Raises:
-        msgspec.DecodeError: ``points`` is not a JSON object. ``span`` does not let such a message in.
+        MalformedPointsError: As for ``explode``.
     """
-    return None if points.rfind(b"{") > 0 else _decode_values(points)
+    return None if points.rfind(b"{") > 0 else _values(points)
 
 
 def span(points: bytes, received: int) -> tuple[int, int]:
