@@ -105,22 +105,26 @@ async def test_everything_at_once_keeps_the_counts(world: World) -> None:
 
 
 @one_database
-async def test_tasks_of_a_batch_that_is_being_made_are_confirmed_or_cancelled_as_they_would_begin(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("need_confirm", [False, True])
+async def test_only_who_cancels_what_a_batch_begins_with_ends_its_making(
+    world: World, monkeypatch: pytest.MonkeyPatch, need_confirm: bool
 ) -> None:
     monkeypatch.setattr("thingplane.ota.building.AT_ONCE", 1)
     await world.fleet(4)
+    queue = world.ota._builder._queue
     firmware = await world.package()
-    for number, (wanted, other) in enumerate((("Unconfirmed", "Queued"), ("Queued", "Unconfirmed"))):
-        need_confirm = number == 0
+    for ends in (False, True):
         with monkeypatch.context() as held:
-            held.setattr(world.ota._builder._queue, "put", lambda _job: None)
+            held.setattr(queue, "put", lambda _job: None)
             job = await world.job(firmware, NeedConfirm=need_confirm)
-        kept = {f"Cancel{wanted}Task": False, f"Cancel{other}Task": True, "CancelNotifiedTask": True}
-        await world.call("CancelOTATaskByJob", JobId=job, **kept)
-        assert await world.status(job) == "IN_PROGRESS", "the others are still to come"
-        await world.call("CancelOTATaskByJob", JobId=job, **{f"Cancel{wanted}Task": True, f"Cancel{other}Task": False})
-        assert (await world.states(job), await world.status(job)) == ({"lamp-1": "CANCELED"}, "CANCELED")
+        chosen = {"CancelUnconfirmedTask": need_confirm is ends, "CancelQueuedTask": need_confirm is not ends}
+        await world.call("CancelOTATaskByJob", JobId=job, **chosen)
+        queue.put((await world.ota.jobs.get(1, job)).id)
+        await queue.done()
+        states = list((await world.states(job)).values())
+        assert states == (["CANCELED"] if ends else ["CONFIRM" if need_confirm else "QUEUED"] * 4)
+        if not ends:
+            await world.call("CancelOTATaskByJob", JobId=job, CancelQueuedTask=True)
 
 
 @one_database

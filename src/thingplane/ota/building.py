@@ -79,8 +79,9 @@ class Builder:
     async def _step(self, job_id: int, names: Sequence[str] | None) -> tuple[Written, bool]:
         ledger = Ledger(self._clock.now_ms())
         async with self._database.write() as connection:
-            # Whoever cancels the job has to wait for this part, or this part finds the job cancelled.
-            query = select(ota_jobs).where(ota_jobs.c.id == job_id).with_for_update()
+            # Whoever cancels the job has to wait for this part, or this part finds the job cancelled. Who takes reports
+            # of devices goes on to make tasks of it.
+            query = select(ota_jobs).where(ota_jobs.c.id == job_id).with_for_update(key_share=True)
             row = (await connection.execute(query)).first()
             batch = (await self._batches.get(connection, [job_id])).get(job_id)
             if row is None or batch is None:

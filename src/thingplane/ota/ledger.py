@@ -93,6 +93,8 @@ class Ledger:
         if self._changed:
             await connection.execute(_SAVE, [_parameters(task) for _, task in sorted(self._changed.items())])
         if self._created:
+            # In one order, as two transactions may make tasks of the same devices.
+            self._created.sort(key=_of_device)
             await connection.execute(insert(ota_tasks), self._created)
         await self.count(connection)
         ended = list(self._ended.values())
@@ -162,6 +164,10 @@ async def _is_verified_otherwise(connection: AsyncConnection, job: Job) -> bool:
         ota_jobs.c.id != job.id,
     )
     return (await connection.execute(others.limit(1))).first() is not None
+
+
+def _of_device(values: dict[str, Any]) -> tuple[int, str]:
+    return values["device_id"], values["module"]
 
 
 def _parameters(task: Task) -> dict[str, Any]:

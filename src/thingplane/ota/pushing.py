@@ -206,7 +206,10 @@ class Pusher:
         ledger = Ledger(self._clock.now_ms())
         async with self._database.write() as connection:
             if queued:
-                change = update(ota_tasks).where(ota_tasks.c.id.in_(queued), ota_tasks.c.state == int(State.QUEUED))
+                is_queued = ota_tasks.c.state == int(State.QUEUED)
+                # Locked in the order in which everybody locks tasks.
+                locked = select(ota_tasks.c.id).where(ota_tasks.c.id.in_(queued), is_queued).order_by(ota_tasks.c.id)
+                change = update(ota_tasks).where(ota_tasks.c.id.in_(locked.with_for_update()), is_queued)
                 values = {"state": int(State.NOTIFIED), "modified_at": ledger.now}
                 moved = (await connection.execute(change.values(values))).rowcount
                 ledger.moved(batch.job.id, State.QUEUED, -moved)

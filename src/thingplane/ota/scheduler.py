@@ -152,7 +152,7 @@ class Scheduler:
     async def _start_jobs(self) -> None:
         now = self._clock.now_ms()
         due = (ota_jobs.c.status == "PLANNED", ota_jobs.c.schedule_at <= now)
-        if not await self._any(select(ota_jobs.c.id).where(*due)):
+        if not await self._due(select(ota_jobs.c.id).where(*due)):
             return
         change = update(ota_jobs).where(*due).values(status="IN_PROGRESS", started_at=now, modified_at=now)
         async with self._database.write() as connection:
@@ -214,14 +214,13 @@ class Scheduler:
 
     async def _time_out(self) -> None:
         now = self._clock.now_ms()
-        due = select(*TASK_COLUMNS).where(ota_tasks.c.deadline <= now, ota_tasks.c.deadline.is_not(None))
-        due = due.order_by(ota_tasks.c.deadline).limit(DUE_AT_ONCE)
-        if not await self._any(due):
+        due = select(ota_tasks.c.id).where(ota_tasks.c.deadline <= now, ota_tasks.c.deadline.is_not(None))
+        ids = await self._due(due.order_by(ota_tasks.c.deadline))
+        if not ids:
             return
         ledger = Ledger(now)
         async with self._database.write() as connection:
-            for row in (await connection.execute(due.with_for_update())).all():
-                task = to_task(row)
+            for task in await _locked(connection, ids):
                 before = task.state
                 if tasks.time_out(task, now):
                     ledger.changed(task, before)
@@ -231,23 +230,23 @@ class Scheduler:
     async def _retry(self) -> None:
         """Let devices whose update has failed be told again."""
         now = self._clock.now_ms()
-        due = select(*TASK_COLUMNS).where(ota_tasks.c.retry_at <= now, ota_tasks.c.retry_at.is_not(None))
-        due = due.order_by(ota_tasks.c.retry_at).limit(DUE_AT_ONCE)
-        if not await self._any(due):
+        due = select(ota_tasks.c.id).where(ota_tasks.c.retry_at <= now, ota_tasks.c.retry_at.is_not(None))
+        ids = await self._due(due.order_by(ota_tasks.c.retry_at))
+        if not ids:
             return
-        again: list[Task] = []
         async with self._database.write() as connection:
-            again = [to_task(row) for row in await connection.execute(due.with_for_update())]
+            locked = await _locked(connection, ids)
+            again = [task for task in locked if task.retry_at is not None and task.retry_at <= now]
             change = update(ota_tasks).where(ota_tasks.c.id.in_([task.id for task in again]))
             await connection.execute(change.values(retry_at=None))
         for task in again:
             task.retry_at = None
         self.want(again)
 
-    async def _any(self, query: Select[Any]) -> bool:
-        """Tell whether a query finds anything: most ticks find nothing, and then write nothing."""
+    async def _due(self, query: Select[Any]) -> list[int]:
+        """Return the first keys that a query finds: most ticks find nothing, and then write nothing."""
         async with self._database.read() as connection:
-            return (await connection.execute(query.limit(1))).first() is not None
+            return list((await connection.execute(query.limit(DUE_AT_ONCE))).scalars())
 
     async def _devices_that_settled(self, now: float) -> None:
         """Let devices be told that have come online with something to do."""
@@ -288,3 +287,9 @@ class Scheduler:
         query = query.where(goes_on, or_(UNFINISHED_COUNT > 0, ota_jobs.c.status == "IN_PROGRESS"))
         async with self._database.read() as connection:
             return (await connection.execute(query.order_by(ota_jobs.c.id))).scalars().all()
+
+
+async def _locked(connection: AsyncConnection, task_ids: Sequence[int]) -> list[Task]:
+    """Return tasks as they are now, locked in the order in which everybody locks them."""
+    query = select(*TASK_COLUMNS).where(ota_tasks.c.id.in_(task_ids)).order_by(ota_tasks.c.id)
+    return [to_task(row) for row in await connection.execute(query.with_for_update())]

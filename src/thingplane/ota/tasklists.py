@@ -135,7 +135,8 @@ class TaskService:
                 ledger = Ledger(self._clock.now_ms())
                 async with self._database.write() as connection:
                     some = select(ota_tasks.c.id).where(ota_tasks.c.job_id == job.id, ota_tasks.c.state == int(state))
-                    some = some.order_by(ota_tasks.c.id).limit(CANCELED_AT_ONCE)
+                    # Locked in the order in which everybody locks tasks.
+                    some = some.order_by(ota_tasks.c.id).limit(CANCELED_AT_ONCE).with_for_update()
                     change = update(ota_tasks).where(ota_tasks.c.id.in_(some), ota_tasks.c.state == int(state))
                     values = {"state": int(State.CANCELED), "reason": reason, "modified_at": ledger.now}
                     change = change.values(**values, retry_at=None, deadline=None)
@@ -209,7 +210,9 @@ class TaskService:
             BusinessError: iot.ota.JobCanceled when it was cancelled meanwhile, iot.ota.DeviceNotReUpgraded after its
                 planned end.
         """
-        row = (await connection.execute(select(ota_jobs).where(ota_jobs.c.id == job.id).with_for_update())).first()
+        # The lock lets others make tasks of the batch.
+        query = select(ota_jobs).where(ota_jobs.c.id == job.id).with_for_update(key_share=True)
+        row = (await connection.execute(query)).first()
         if row is None or row.status == "CANCELED":
             raise errors.JOB_CANCELED()
         if row.finish_at is not None and row.finish_at <= now:
@@ -256,8 +259,10 @@ class TaskService:
         """
         numbers = {uid: task_number(uid) for uid in dict.fromkeys(uids)}
         wanted = [number for number in numbers.values() if number is not None]
-        query = select(*TASK_COLUMNS).where(ota_tasks.c.id.in_(wanted)).order_by(ota_tasks.c.id.desc())
-        found = {row.id: to_task(row) for row in await connection.execute(query.with_for_update())}
+        query = select(*TASK_COLUMNS).where(ota_tasks.c.id.in_(wanted)).order_by(ota_tasks.c.id)
+        rows = (await connection.execute(query.with_for_update())).all()
+        # The latest first.
+        found = {row.id: to_task(row) for row in reversed(rows)}
         batches = await self._batches.get(connection, {task.job_id for task in found.values()})
         for uid, number in numbers.items():
             task = None if number is None else found.get(number)
