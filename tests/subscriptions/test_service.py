@@ -285,6 +285,21 @@ async def test_a_restart_keeps_groups_subscriptions_and_what_waits(
 
 
 @one_database
+async def test_when_a_group_consumed_last_survives_a_kill(
+    start: Start, forwarder: Forwarder, product: Product, clock: FakeClock
+) -> None:
+    service = await start()
+    await subscribed(service, product, ["DEFAULT_GROUP"])
+    client = await joined(service)
+    await publish(forwarder, product, b"1")
+    await client.received(1)
+    consumed_at = clock.now_ms()
+    await service._tick()  # what a second later would do; then the node is killed
+    clock.advance(60)
+    assert (await (await start()).status(1, "DEFAULT_GROUP")).last_consumed_at == consumed_at
+
+
+@one_database
 async def test_a_deleted_group_loses_its_clients_and_what_waits(
     subscriptions: SubscriptionService, forwarder: Forwarder, product: Product
 ) -> None:
