@@ -205,9 +205,9 @@ class JobStore:
         async with self._database.write() as connection:
             await connection.execute(update(device_tasks).where(*same).values(status=status.value, untold=False))
 
-    async def leave(self, connection: AsyncConnection, device_id: int, _source: int, _target: int) -> None:
-        """Take the tasks of a device away, in the transaction that takes it to another instance."""
-        await connection.execute(delete(device_tasks).where(device_tasks.c.device_id == device_id))
+    async def leave(self, connection: AsyncConnection, device_ids: Sequence[int], _source: int, _target: int) -> None:
+        """Take the tasks of devices away, in the transaction that takes them to another instance."""
+        await connection.execute(delete(device_tasks).where(device_tasks.c.device_id.in_(device_ids)))
 
     async def forget(self, before: int) -> None:
         """Delete jobs that were made before this time (epoch ms) and of which nothing is unfinished since then."""

@@ -140,7 +140,7 @@ class Runner:
             now, returned = self._clock.now_ms(), there.source_id is None
             await distributed.note(connection, moved, here.instance_id, now, returned=returned)
 
-        await self._devices.moves.move(present, there, note)
+        await self._devices.moves.move(present, here, there, note)
 
     async def _finish(self, job: Job, status: Status, error: BusinessError | None = None) -> None:
         results = await self._jobs.results(job) if job.kind == "device" else []

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import string
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -292,9 +292,9 @@ class FileService:
                 _log.warning("files could not be deleted, trying again later", error=str(error))
 
 
-async def _moved(connection: AsyncConnection, device_id: int, source: int, target: int) -> None:
-    """Count the files of a device that goes to another instance there, even if they exceed what there is room for."""
-    total = select(func.coalesce(func.sum(device_files.c.size), 0)).where(device_files.c.device_id == device_id)
+async def _moved(connection: AsyncConnection, device_ids: Sequence[int], source: int, target: int) -> None:
+    """Count the files of devices that go to another instance there, even if they exceed what there is room for."""
+    total = select(func.coalesce(func.sum(device_files.c.size), 0)).where(device_files.c.device_id.in_(device_ids))
     size = int(await connection.scalar(total) or 0)
     if size:
         for instance_id in sorted((source, target)):

@@ -189,6 +189,6 @@ async def _first(connection: AsyncConnection, query: Select[Any]) -> Group | Non
     return None if row is None else to_group(row)
 
 
-async def _leave(connection: AsyncConnection, device_id: int, _source: int, _target: int) -> None:
-    """Take a device that goes to another instance out of its groups."""
-    await connection.execute(delete(device_group_members).where(device_group_members.c.device_id == device_id))
+async def _leave(connection: AsyncConnection, device_ids: Sequence[int], _source: int, _target: int) -> None:
+    """Take devices that go to another instance out of their groups."""
+    await connection.execute(delete(device_group_members).where(device_group_members.c.device_id.in_(device_ids)))

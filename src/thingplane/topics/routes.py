@@ -233,7 +233,7 @@ class TopicRouteService:
         return device if permissions.may_subscribe(rest) else None
 
 
-async def _leave(connection: AsyncConnection, device_id: int, _source: int, _target: int) -> None:
-    """Remove the routes of a device that goes to another instance: the other ends stay behind."""
-    own = or_(topic_routes.c.source_device_id == device_id, topic_routes.c.device_id == device_id)
+async def _leave(connection: AsyncConnection, device_ids: Sequence[int], _source: int, _target: int) -> None:
+    """Remove the routes of devices that go to another instance: the other ends stay behind."""
+    own = or_(topic_routes.c.source_device_id.in_(device_ids), topic_routes.c.device_id.in_(device_ids))
     await connection.execute(delete(topic_routes).where(own))

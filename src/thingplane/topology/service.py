@@ -207,9 +207,13 @@ class TopologyService:
         own = or_(_sub_device == device_id, _gateway == device_id)
         await connection.execute(delete(topology_relations).where(own))
 
-    async def _moved(self, connection: AsyncConnection, device_id: int, _source: int, _target: int) -> None:
-        """Take the relationships of a device that goes to another instance; ``DeviceReset`` tells of it."""
-        await self._reset(connection, device_id)
+    async def _moved(self, connection: AsyncConnection, device_ids: Sequence[int], _source: int, _target: int) -> None:
+        """Take the relationships of devices that go to another instance; ``DeviceReset`` tells of it."""
+        theirs = _sub_device.in_(device_ids)
+        for device_id in (await connection.execute(select(_sub_device).where(theirs))).scalars().all():
+            await self._leave(connection, device_id)
+        own = or_(theirs, _gateway.in_(device_ids))
+        await connection.execute(delete(topology_relations).where(own))
 
     def _left(self, event: DeviceDeleted | DeviceReset) -> None:
         left = self._leaving.pop(event.device_id, None)
