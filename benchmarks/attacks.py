@@ -30,7 +30,7 @@ ATTACKS: Final[dict[str, Callable[[Field], Awaitable[str]]]] = {
     "5,000 halves of a CONNECT": stream_attacks.slow_connects,
     "3,000 halves of a TLS handshake": stream_attacks.slow_handshakes,
     "2,000 devices that say nothing any more": stream_attacks.silence,
-    "20 devices that ask and do not read": stream_attacks.deafness,
+    "6 devices that ask and do not read": stream_attacks.deafness,
     "8 devices that do not acknowledge, 20 MB for each": stream_attacks.unacknowledged,
     "1,000 packets that are too large": stream_attacks.oversize,
     "2,000 slow HTTP bodies of 100 kB": stream_attacks.slow_bodies,

@@ -1,6 +1,7 @@
 """What an attack has: a node, and devices to speak as."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -24,13 +25,18 @@ class Field(NamedTuple):
         parts = urlsplit(self.node.ready.endpoints[endpoint])
         return parts.hostname or "", parts.port or 0
 
-    async def open(self, endpoint: str = "mqtt") -> "Stream":
-        """Open a connection."""
-        return Stream(*await asyncio.open_connection(*self.address(endpoint), limit=4096))
+    async def open(self, endpoint: str = "mqtt", *, window: int = 0) -> "Stream":
+        """Open a connection, with a receive buffer of so many bytes, if that matters."""
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made.setblocking(False)
+        if window:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        await asyncio.get_running_loop().sock_connect(made, self.address(endpoint))
+        return Stream(*await asyncio.open_connection(sock=made, limit=4096))
 
-    async def device(self, identity: Identity, *, keepalive: int = 1200) -> "Stream":
+    async def device(self, identity: Identity, *, keepalive: int = 1200, window: int = 0) -> "Stream":
         """Return the connection of a device that was let in."""
-        stream = await self.open()
+        stream = await self.open(window=window)
         stream.writer.write(wire.connect(identity, secure=False, keepalive=keepalive))
         if await stream.reader.readexactly(4) != b"\x20\x02\x00\x00":
             raise ConnectionRefusedError

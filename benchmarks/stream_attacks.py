@@ -8,6 +8,7 @@ from typing import Final
 from benchmarks.calls import caller
 from benchmarks.field import Field, Stream, client_hello
 from thingplane.simulator import wire
+from thingplane.simulator.wire import Identity
 
 SECONDS: Final = 8.0
 _SILENT_KEEPALIVE_S: Final = 30
@@ -82,31 +83,29 @@ async def silence(field: Field) -> str:
 
 
 async def deafness(field: Field) -> str:
-    """Post what nobody knows, which is answered with a long list, and read nothing."""
+    """Subscribe a thousand topics of others again and again, which is answered at length, and read nothing."""
+    body = b"\x00\x01" + b"\x00\x01x\x00" * 1000
+    packets = (b"\x82" + bytes([len(body) & 0x7F | 0x80, len(body) >> 7]) + body) * 10
     closed = 0
 
-    async def ask(number: int) -> None:
+    async def ask(identity: Identity) -> None:
         nonlocal closed
-        identity = field.identities[number]
-        stream = await field.device(identity)
+        stream = await field.device(identity, window=4096)
         stream.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        topic = f"/sys/{identity.product_key}/{identity.device_name}/thing/event/property/post".encode()
-        values = b",".join(b'"u%d":1' % number for number in range(150))
-        packets = wire.publish(topic, b'{"id":"1","params":{%b}}' % values, None) * 10
         try:
             async with asyncio.timeout(5 * SECONDS):
                 while not stream.writer.transport.is_closing():
                     stream.writer.write(packets)
                     await stream.writer.drain()
                     await asyncio.sleep(0.001)
-                closed += 1
-        except ConnectionError:
-            closed += 1
         except TimeoutError:
+            stream.close()
+            return
+        except ConnectionError:
             pass
-        stream.close()
+        closed += 1
 
-    await asyncio.gather(*(ask(number) for number in range(20)))
+    await asyncio.gather(*(ask(identity) for identity in field.identities[:6]))
     return f"{closed} closed"
 
 

@@ -102,6 +102,8 @@ async def _collect(receive: Receive, limit: int) -> bytes:
             if RECEIVING.is_full:
                 raise GatewayError(503, "ServiceUnavailable", "The server is receiving too much; try again later.")
             more = message.get("more_body", False)
+            # Waiting for a slow client's next bytes must not keep the last ones a second time.
+            del message, part
     finally:
         RECEIVING.add(-len(body))
     return bytes(body)
