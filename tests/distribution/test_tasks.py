@@ -224,8 +224,9 @@ async def test_bad_parameters_make_no_task(world: World, changes: dict[str, Any]
 @SQLITE
 @pytest.mark.parametrize("missing", ["ProductKey", "DeviceName", "TargetInstanceConfig"])
 async def test_what_is_mandatory_is_asked_for(world: World, missing: str) -> None:
+    given: dict[str, Any] = {missing: None}
     with pytest.raises(CallError, match=f"Missing{missing}"):
-        await world.take("lamp-1", **{missing: None})
+        await world.take("lamp-1", **given)
 
 
 @SQLITE

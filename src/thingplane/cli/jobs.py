@@ -11,6 +11,7 @@ from thingplane.bus import LocalBus
 from thingplane.cli import CommandError
 from thingplane.cli.database import with_database
 from thingplane.cli.output import print_rows
+from thingplane.cli.placed import InstanceId, ProductKey, find_product
 from thingplane.cli.target import DataDir
 from thingplane.clock import SystemClock
 from thingplane.cloud.times import utc
@@ -24,7 +25,6 @@ app = App(name="job", help="Give devices tasks to work through: a JSON document 
 JOBS: Final = ["JobId", "Tasks", "Unfinished", "UtcCreate"]
 TASKS: Final = ["TaskId", "DeviceName", "Status", "Progress", "Details", "UtcModified"]
 
-ProductKey = Annotated[str, Parameter(help="ProductKey")]
 JobId = Annotated[str, Parameter(help="JobId")]
 T = TypeVar("T")
 
@@ -35,6 +35,7 @@ def create(
     document: Annotated[Path, Parameter(help="JSON object, at most 64 KB")],
     *,
     device: Annotated[list[str] | None, Parameter(help="DeviceName; may be repeated [default: all devices]")] = None,
+    instance: InstanceId = None,
     data_dir: DataDir = None,
 ) -> None:
     """Make a job. Devices are told at once if they are online, otherwise when they connect."""
@@ -44,7 +45,7 @@ def create(
         raise CommandError(f"{document}: {error.strerror}") from None
 
     async def make(database: Database, store: JobStore) -> str:
-        product_id = await _product(database, product_key)
+        product_id = await _product(database, product_key, instance)
         query = select(device_table.c.id, device_table.c.name).where(device_table.c.product_id == product_id)
         if device:
             query = query.where(device_table.c.name.in_(device))
@@ -59,7 +60,7 @@ def create(
 
 
 @app.command(name="list")
-def show(product_key: ProductKey, *, data_dir: DataDir = None) -> None:
+def show(product_key: ProductKey, *, instance: InstanceId = None, data_dir: DataDir = None) -> None:
     """List the jobs of a product."""
 
     async def read(database: Database, store: JobStore) -> list[dict[str, object]]:
@@ -70,7 +71,7 @@ def show(product_key: ProductKey, *, data_dir: DataDir = None) -> None:
                 "Unfinished": job.unfinished,
                 "UtcCreate": utc(job.created_at),
             }
-            for job in await store.jobs(await _product(database, product_key))
+            for job in await store.jobs(await _product(database, product_key, instance))
         ]
 
     print_rows(_run(data_dir, read), JOBS)
@@ -118,11 +119,9 @@ def remove(job_id: JobId, *, data_dir: DataDir = None) -> None:
     print_rows([{"Tasks": ended}], ["Tasks"])
 
 
-async def _product(database: Database, product_key: str) -> int:
-    product = await ProductService(database, SystemClock(), LocalBus()).find(product_key)
-    if product is None:
-        raise JobError(f"there is no product {product_key}")
-    return product.id
+async def _product(database: Database, product_key: str, instance: str | None) -> int:
+    products = ProductService(database, SystemClock(), LocalBus())
+    return (await find_product(database, products, product_key, instance)).id
 
 
 def _run(data_dir: Path | None, action: Callable[[Database, JobStore], Awaitable[T]]) -> T:

@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 from thingplane.bus import LocalBus
 from thingplane.cli import CommandError
 from thingplane.cli.database import with_database
+from thingplane.cli.placed import InstanceId, ProductKey, find_product
 from thingplane.cli.target import DataDir
 from thingplane.clock import SystemClock
 from thingplane.products.service import Product, ProductService
@@ -21,9 +22,10 @@ app = App(name="product", help="Decide about products what the cloud API has no 
 
 @app.command(name="dynamic-register")
 def dynamic_register(
-    product_key: Annotated[str, Parameter(help="ProductKey")],
+    product_key: ProductKey,
     state: Annotated[Literal["on", "off"], Parameter(help="whether it is allowed")],
     *,
+    instance: InstanceId = None,
     data_dir: DataDir = None,
 ) -> None:
     """Let devices of a product register themselves with the ProductSecret. Off unless turned on.
@@ -34,14 +36,15 @@ def dynamic_register(
     async def switch(products: ProductService, product: Product) -> None:
         await products.set_dynamic_register(product, state == "on")
 
-    _decide(product_key, data_dir, switch)
+    _decide(product_key, instance, data_dir, switch)
 
 
 @app.command
 def check(
-    product_key: Annotated[str, Parameter(help="ProductKey")],
+    product_key: ProductKey,
     level: Annotated[Literal["full", "weak", "none"], Parameter(help="how thoroughly")],
     *,
+    instance: InstanceId = None,
     data_dir: DataDir = None,
 ) -> None:
     """Set how the data of a product's devices is checked against the thing model.
@@ -56,15 +59,17 @@ def check(
             raise CommandError(f"product {product_key} has no thing model")
         await products.set_check(product, _LEVELS.index(level))
 
-    _decide(product_key, data_dir, change)
+    _decide(product_key, instance, data_dir, change)
 
 
-def _decide(product_key: str, data_dir: DataDir, change: Callable[[ProductService, Product], Awaitable[None]]) -> None:
+def _decide(
+    product_key: str,
+    instance: str | None,
+    data_dir: DataDir,
+    change: Callable[[ProductService, Product], Awaitable[None]],
+) -> None:
     async def decide(database: Database) -> None:
         products = ProductService(database, SystemClock(), LocalBus())
-        product = await products.find(product_key)
-        if product is None:
-            raise CommandError(f"there is no product {product_key}")
-        await change(products, product)
+        await change(products, await find_product(database, products, product_key, instance))
 
     with_database(data_dir, decide)
