@@ -128,12 +128,13 @@ class Policies:
 
     @staticmethod
     async def _had(connection: AsyncConnection, wanted: "Sequence[tuple[Report, Batch]]") -> set[tuple[int, int]]:
-        """Return which of the pairs (job, device) have a task already."""
+        """Return which of the pairs (job, device) have a task already, other than one that could not begin."""
         if not wanted:
             return set()
         query = select(ota_tasks.c.job_id, ota_tasks.c.device_id).where(
             ota_tasks.c.device_id.in_({report.device_id for report, _ in wanted}),
             ota_tasks.c.job_id.in_({batch.job.id for _, batch in wanted}),
+            ota_tasks.c.reason != tasks.BLOCKED,
         )
         return {(row.job_id, row.device_id) for row in await connection.execute(query)}
 

@@ -134,7 +134,10 @@ class Reports:
                 for task in by_device.get(report.device_id, ()):
                     if task.module != report.module or task.job_id not in batches:
                         continue
-                    before, plan = task.state, batches[task.job_id].plan
+                    before, job, plan = task.state, batches[task.job_id].job, batches[task.job_id].plan
+                    if report.version is None and job.schedule_at is not None and ledger.now < job.schedule_at:
+                        # The device does not know of this one: it still speaks of another.
+                        continue
                     if report.version is not None:
                         changed = tasks.version_reported(task, plan, report.version, ledger.now)
                     else:
