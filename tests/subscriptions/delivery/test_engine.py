@@ -230,6 +230,28 @@ async def test_a_client_that_settles_nothing_stops_the_backlog_at_the_window() -
     assert world.log.waiting(1) == 0
 
 
+async def test_clients_that_settle_nothing_do_not_starve_the_others() -> None:
+    world = World(Pace(window=100))
+    deaf = [Client(world.group, f"deaf-{number}") for number in range(4)]
+    good = Client(world.group, "good", credit=10_000, settles=True)
+    ids = world.log.commit(1000)
+    await settle()
+    assert [len(client.got) for client in deaf] == [20] * 4
+    assert len(good.got) == 920
+    await world.pass_time(100)
+    assert sorted(good.ids) == ids, "what expired came to who settles"
+    assert [len(client.got) for client in deaf] == [20] * 4
+    # One that settles at last takes part again; and nobody is left out when all are like this.
+    deaf[0].got[0].accept()
+    good.membership.leave()
+    world.log.commit(4)
+    await settle()
+    assert [len(client.got) for client in deaf] == [24, 20, 20, 20]
+    deaf[0].membership.leave()
+    await settle()
+    assert sum(len(client.got) for client in deaf[1:]) == 64
+
+
 async def test_backlog_rate_of_a_group() -> None:
     world = World(Pace(backlog_per_second=200))
     world.log.commit(1000)

@@ -97,13 +97,15 @@ class GroupDelivery:
         """Settle a message for good, also one whose time was over unless it is on its way to another client."""
         message = delivery.message
         position = message.position
+        member = _member(delivery)
+        member.stalled = False
         if self._in_flight.get(position) is delivery:
             del self._in_flight[position]
+            member.in_flight -= 1
         elif not self._backlog.settle(position):
             return
         self._held -= 1
         self._bytes -= len(message.body)
-        member: Member = delivery.member  # type: ignore[assignment] # deliveries are made here only
         if delivery.realtime:
             member.realtime += 1
             self.consumption.realtime += 1
@@ -118,6 +120,7 @@ class GroupDelivery:
 
     def rejected(self, delivery: Delivery) -> None:
         """Let a message wait before it is sent again."""
+        _member(delivery).stalled = False
         if self._in_flight.get(delivery.message.position) is delivery:
             self._give_back(delivery, self._clock.monotonic() + self._pace.resend_s)
 
@@ -131,6 +134,7 @@ class GroupDelivery:
             expired.append(delivery)
         for delivery in expired:
             self.consumption.expired += 1
+            _member(delivery).stalled = True
             self._give_back(delivery, now + self._pace.resend_s)
         self._backlog.ripen(now)
         self._sample(now)
@@ -193,7 +197,7 @@ class GroupDelivery:
         if count and not self._live and not self._full():
             now = self._clock.monotonic()
             deadline = now + self._pace.acknowledge_s
-            for member in self._dealer.seats(self.members, now):
+            for member in self._dealer.seats(self.members, now, self._share):
                 message = messages[sent]
                 sent += 1
                 self._held += 1
@@ -224,16 +228,23 @@ class GroupDelivery:
     def _deliver(self, member: Member, delivery: Delivery) -> None:
         # Known before it is sent: the connection may settle it, or break, within the call.
         self._in_flight[delivery.message.position] = delivery
+        member.in_flight += 1
         if delivery.attempt:
             self.consumption.redelivered += 1
         self.consumption.delivered += 1
         member.consumer.deliver(delivery)
+
+    @property
+    def _share(self) -> int:
+        """Deliveries that each client may have under way: so many that all but one can't fill the window."""
+        return max(self._pace.window // max(len(self.members), 1), 1)
 
     def _full(self) -> bool:
         return self._held >= self._pace.window or self._bytes >= self._pace.window_bytes
 
     def _give_back(self, delivery: Delivery, due: float | None) -> None:
         del self._in_flight[delivery.message.position]
+        _member(delivery).in_flight -= 1
         self._backlog.retry(delivery.message, delivery.attempt + 1, due)
 
     def _leave(self, member: Member) -> None:
@@ -252,6 +263,8 @@ class GroupDelivery:
     def _to_disk(self) -> None:
         self._backlog.to_disk()
         self._in_flight.clear()
+        for member in self.members:
+            member.in_flight = 0
         self._live.clear()
         self._held = self._bytes = 0
         self._epoch += 1
@@ -277,7 +290,7 @@ class GroupDelivery:
         now = self._clock.monotonic()
         deadline = now + self._pace.acknowledge_s
         if self._live:
-            for member in self._dealer.seats(self.members, now):
+            for member in self._dealer.seats(self.members, now, self._share):
                 if not self._live:
                     break
                 self._deliver(member, Delivery(self, self._live.popleft(), 0, member, realtime=True, deadline=deadline))
@@ -296,7 +309,7 @@ class GroupDelivery:
             self._reading = asyncio.get_running_loop().create_task(self._read())
 
     def _send_backlog(self, left: int, deadline: float) -> None:
-        for member in self._dealer.seats(self.members, None):
+        for member in self._dealer.seats(self.members, None, self._share):
             left -= 1
             if self._tokens is not None:
                 self._tokens.spend(1)
@@ -345,3 +358,7 @@ class GroupDelivery:
         self.consumption.sample(now)
         for member in self.members:
             member.sample(now)
+
+
+def _member(delivery: Delivery) -> Member:
+    return delivery.member  # type: ignore[return-value] # deliveries are made here only

@@ -23,9 +23,11 @@ class Member:
         "client_id",
         "consumer",
         "gone",
+        "in_flight",
         "online_at",
         "realtime",
         "realtime_rate",
+        "stalled",
         "tokens",
     )
 
@@ -60,6 +62,10 @@ class Member:
         self.online_at = online_at
         self.tokens = tokens
         self.gone = False
+        self.in_flight = 0
+        """Deliveries that are neither settled nor expired."""
+        self.stalled = False
+        """Whether a delivery has expired, and none was settled since."""
         self.realtime = 0
         """Real-time messages accepted so far."""
         self.backlog = 0
