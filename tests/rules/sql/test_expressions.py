@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.rules.sql.evaluating import holds, run, select, value
+from tests.rules.sql.evaluating import holds, row, run, select, value
 from thingplane.rules.sql import EvaluationError, SqlError, SqlLimits, compile_sql
 from thingplane.rules.sql.errors import PayloadError
 
@@ -250,6 +250,13 @@ def test_limits() -> None:
             compile_sql("a", nested)
     with pytest.raises(SqlError, match="at most 2 columns"):
         compile_sql("a, b, c", "", limits=SqlLimits(columns=2))
+
+
+def test_a_result_that_is_too_large_is_none() -> None:
+    program = compile_sql("concat(a, a) as b, a", "", limits=SqlLimits(result=100))
+    assert program.run(row({"a": "x" * 28}))
+    with pytest.raises(EvaluationError, match="more than 100 bytes"):
+        program.run(row({"a": "x" * 29}))
 
 
 def test_deep_payloads_are_no_harm() -> None:

@@ -45,7 +45,13 @@ class Program:
     """Decides whether a rule takes a message, and what it makes of it."""
 
     def __init__(
-        self, where: Evaluate | None, items: Sequence[tuple[str | None, Any]], *, binary: bool, uses_tags: bool
+        self,
+        where: Evaluate | None,
+        items: Sequence[tuple[str | None, Any]],
+        *,
+        binary: bool,
+        uses_tags: bool,
+        limit: int,
     ) -> None:
         """Take compiled parts; use ``compile_sql``.
 
@@ -55,8 +61,10 @@ class Program:
                 payload as it is.
             binary: whether payloads are not parsed.
             uses_tags: whether rows need the device's tags.
+            limit: bytes of a result.
         """
         self._where = where
+        self._limit = limit
         self._binary = binary
         self._items = items
         self._named: list[tuple[str, Evaluate]] = [(name, run) for name, run in items if name is not None]
@@ -85,7 +93,10 @@ class Program:
                 value = evaluate(row)
                 if value is not None:
                     columns[name] = value
-        return Result(_encode(columns), columns)
+        payload = _encode(columns)
+        if len(payload) > self._limit:
+            raise EvaluationError("Select", 0, f"The result has more than {self._limit} bytes.")
+        return Result(payload, columns)
 
     def _spread(self, row: Row, columns: dict[str, Value]) -> None:
         for name, evaluate in self._items:
@@ -129,7 +140,7 @@ def compile_sql(select: str, where: str, data_type: DataType = "JSON", limits: S
         condition = compiler.condition(_branches(parse("Where", where))[0])
         uses_tags |= compiler.uses_tags
     whole = len(items) == 1 and items[0] == _EVERYTHING
-    return Program(condition, [] if whole else items, binary=binary, uses_tags=uses_tags)
+    return Program(condition, [] if whole else items, binary=binary, uses_tags=uses_tags, limit=limits.result)
 
 
 def _check_length(clause: Literal["Select", "Where"], text: str, limits: SqlLimits) -> None:
