@@ -151,6 +151,10 @@ async def test_download_by_mqtt(world: World) -> None:
     assert (await block(world, lamp, wanted()))[0]["id"] == 9
     for request in (
         wanted(stream=stream + 1),
+        wanted(stream=2**70),
+        wanted(file=2**70),
+        wanted(offset=2**70),
+        wanted(size=2**70),
         wanted(file=2),
         wanted(size=0),
         wanted(size=MAX_BLOCK + 1),

@@ -8,6 +8,8 @@ from sqlalchemy import select, update
 from tests.devices.marks import one_database
 from tests.ota.world import World
 from thingplane.cloud import BusinessError
+from thingplane.ota.job import Kind, Strategy
+from thingplane.ota.jobs import NewJob
 from thingplane.ota.scheduler import SWEEP_S
 from thingplane.ota.tables import ota_job_counts, ota_jobs, ota_tasks
 from thingplane.ota.task import State
@@ -205,3 +207,20 @@ async def test_modules_at_the_same_time_replace_what_waits_for_the_same_module(w
     second = await world.job(await world.package("2.1"), MultiModuleMode=True)
     assert await world.states(first) == {lamp.name: "CANCELED", running.name: "IN_PROGRESS"}
     assert await world.states(second) == {lamp.name: "QUEUED", running.name: "FAILED"}
+
+
+@pytest.mark.parametrize("kind", ["VERIFY", "DYNAMIC"])
+async def test_a_package_has_one_running_batch_of_these_kinds(world: World, kind: Kind) -> None:
+    await world.fleet(1)
+    firmware = await world.package(NeedToVerify="true" if kind == "VERIFY" else "false")
+    package = await world.ota.packages.get(1, firmware)
+    if kind == "VERIFY":
+        new = NewJob(kind=kind, selection="SPECIFIC", strategy=Strategy(), names=["lamp-1"])
+    else:
+        new = NewJob(kind=kind, selection="ALL", strategy=Strategy(src_versions=("1.0",), dynamic_mode=1))
+    made = await asyncio.gather(
+        *(world.ota.create_job(world.product, package, new) for _ in range(3)), return_exceptions=True
+    )
+    assert sorted(type(one).__name__ for one in made) == ["BusinessError", "BusinessError", "Job"]
+    listed = await world.call("ListOTAJobByFirmware", FirmwareId=firmware, CurrentPage=1, PageSize=10)
+    assert listed["Total"] == 1

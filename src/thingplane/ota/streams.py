@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import select
 
 from thingplane.clock import Clock
-from thingplane.ota.rows import Batches
+from thingplane.ota.rows import MAX_OFFSET, Batches
 from thingplane.ota.tables import ota_tasks
 from thingplane.ota.task import VISIBLE
 from thingplane.storage.blobs import BlobNotFoundError, BlobStore
@@ -79,6 +79,8 @@ class Streams:
         now = self._clock.monotonic()
         found = self._known.get(key)
         if found is None or found[0] <= now:
+            if not 0 <= stream_id <= MAX_OFFSET:
+                raise StreamError("there is no such stream")
             mine = select(ota_tasks.c.id).where(
                 ota_tasks.c.device_id == device_id,
                 ota_tasks.c.job_id == stream_id,
