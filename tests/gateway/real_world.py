@@ -1,6 +1,5 @@
 """A gateway over TLS before real products and devices, for the ways of authentication that need them."""
 
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -78,12 +77,13 @@ async def real_world(database: Database, certificates: Certificates, **settings:
         "on",
     )
 
-    def context() -> ssl.SSLContext:
-        return tls.context([authority.certificate for authority in devices.certificates.authorities])
+    def use_tls() -> None:
+        authorities = [authority.certificate for authority in devices.certificates.authorities]
+        gateway.use_tls(tls.context(authorities), tls.keys, tls.context([]) if authorities else None)
 
-    ports = await gateway.start("127.0.0.1", 0, 0, context())
-    devices.certificates.on_change.append(lambda: gateway.use_tls(context(), tls.keys))
-    gateway.use_tls(context(), tls.keys)
+    ports = await gateway.start("127.0.0.1", 0, 0, tls.context([]))
+    devices.certificates.on_change.append(use_tls)
+    use_tls()
     world = RealWorld(gateway, ports, products, devices, bus, clock, database, series)
     try:
         yield world

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from thingplane.clock import Clock
+from thingplane.gateway.client_hello import breaks_off_when_asked
 from thingplane.gateway.metrics import Counters
 from thingplane.gateway.psk import PskKeys
 from thingplane.gateway.settings import GatewaySettings
@@ -55,6 +56,7 @@ class Hub:
         "psk",
         "settings",
         "tls",
+        "tls_unasked",
     )
 
     def __init__(
@@ -71,6 +73,8 @@ class Hub:
         """Connections that carry MQTT."""
         self.tls: ssl.SSLContext | None = None
         """Server side of new TLS connections; None: there is no TLS."""
+        self.tls_unasked: ssl.SSLContext | None = None
+        """The same for clients that break off when they are asked for a certificate; None: nobody is asked."""
         self.psk: PskKeys | None = None
         """Finds keys, if the TLS context asks for them."""
         # All oldest first, with s of the clock.
@@ -81,6 +85,12 @@ class Hub:
         self._emptied: asyncio.Event | None = None
         self._takeovers: Counter[int] = Counter()
         self._postponed: dict[int, tuple[Callable[[], None], Callable[[], None]]] = {}  # by device
+
+    def tls_for(self, data: bytes) -> ssl.SSLContext | None:
+        """Return the server side of a TLS connection that begins with these bytes; None: there is no TLS."""
+        if self.tls_unasked is not None and breaks_off_when_asked(data):
+            return self.tls_unasked
+        return self.tls
 
     @property
     def is_full(self) -> bool:

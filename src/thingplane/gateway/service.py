@@ -147,14 +147,18 @@ class Gateway:
             if owner is None or owner.id != device.id:
                 connection.link.close(ReasonCode.NOT_AUTHORIZED, "certificate revoked")
 
-    def use_tls(self, context: ssl.SSLContext, psk: PskKeys | None = None) -> None:
+    def use_tls(
+        self, context: ssl.SSLContext, psk: PskKeys | None = None, unasked: ssl.SSLContext | None = None
+    ) -> None:
         """Use another TLS context for connections from now on.
 
         Args:
             context: server side.
             psk: finds the keys for which the context asks, if it does.
+            unasked: for clients that break off when they are asked for a certificate, if the context asks for one.
         """
         self._hub.tls = context
+        self._hub.tls_unasked = unasked
         self._hub.psk = psk
 
     async def open(self) -> None:

@@ -59,8 +59,9 @@ class Entrance(asyncio.Protocol):
         ip = peer[0] if peer else ""
         upper: Upper | None
         hub = self._hub
-        if data[0] == TLS_BYTE and hub.tls is not None:
-            upper = TlsStream(hub, hub.tls, ip, lambda first, peer: upper_for(first, hub, peer))
+        tls = hub.tls_for(data) if data[0] == TLS_BYTE else None
+        if tls is not None:
+            upper = TlsStream(hub, tls, ip, lambda first, peer: upper_for(first, hub, peer))
         else:
             upper = upper_for(data[0], hub, Peer(ip))
         if upper is None:

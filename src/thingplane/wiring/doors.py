@@ -99,17 +99,18 @@ class Doors:
         certificates = self._devices.certificates
         tls = DeviceTls(make, self._keys, self._psk_mode)
 
-        def current() -> ssl.SSLContext:
-            return tls.context([authority.certificate for authority in certificates.authorities])
+        def use() -> ssl.SSLContext:
+            authorities = [authority.certificate for authority in certificates.authorities]
+            context = tls.context(authorities)
+            self.gateway.use_tls(context, tls.keys, tls.context([]) if authorities else None)
+            return context
 
         def changed() -> None:
-            self.gateway.use_tls(current(), tls.keys)
+            use()
             self._background.run(self.gateway.check_certificates())
 
         certificates.on_change.append(changed)
-        context = current()
-        self.gateway.use_tls(context, tls.keys)
-        return context
+        return use()
 
 
 def _gateway_settings(settings: Settings) -> GatewaySettings:
