@@ -90,7 +90,7 @@ async def test_devices_are_selected(world: World, parameters: dict[str, Any], na
 
 async def test_devices_of_a_list_or_group(world: World) -> None:
     devices = await world.fleet(3)
-    url = await world.upload_names(["lamp-3", "", "unknown", "lamp-1", "lamp-3"])
+    url = await world.upload_names(["lamp-3", "", "unknown", "no\0name", "x" * 9000, "lamp-1", "lamp-3"])
     firmware = await world.package()
     job = await world.job(firmware, TargetSelection="SPECIFIC", DnListFileUrl=url)
     assert set(await world.states(job)) == {"lamp-1", "lamp-3"}

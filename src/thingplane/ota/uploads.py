@@ -26,6 +26,8 @@ MAX_BYTES: Final = {FIRMWARE: 2000 * 1024 * 1024, NAMES: 5 * 1024 * 1024}
 """Bytes of an uploaded file (guide: GenerateOTAUploadURL, GenerateDeviceNameListURL)."""
 MAX_NAMES: Final = 1_000_000
 """Devices that a list may have (guide: CreateOTAStaticUpgradeJob); its size bounds it earlier."""
+LONGEST_NAME: Final = 64
+"""Characters; names of devices have fewer."""
 KEPT_MS: Final = 3_600_000
 """Time in which an uploaded file has to become part of a package or batch."""
 ABANDONED_MS: Final = 24 * 3_600_000
@@ -203,7 +205,10 @@ class UploadService:
         return Uploaded(row.key, row.blob, row.size, row.md5, row.sha256)
 
     async def names(self, blob: str) -> list[str]:
-        """Return the names in an uploaded list, one a line, each once; an empty list when it is gone."""
+        """Return the names in an uploaded list, one a line, each once; an empty list when it is gone.
+
+        What cannot be a name is left out as names of unknown devices are.
+        """
         content = bytearray()
         try:
             async for part in self._blobs.read(blob):
@@ -211,7 +216,7 @@ class UploadService:
         except BlobNotFoundError:
             return []
         lines = content.decode("utf-8-sig", "replace").splitlines()
-        names = list(dict.fromkeys(name for line in lines if (name := line.strip().strip(",").strip('"'))))
+        names = list(dict.fromkeys(name for line in lines if _is_name(name := line.strip().strip(",").strip('"'))))
         if len(names) > MAX_NAMES:
             raise UPGRADE_DEVICE_COUNT_EXCEED_LIMIT()
         return names
@@ -231,6 +236,11 @@ class UploadService:
     async def _discard(self, connection: AsyncConnection, blobs: list[str]) -> None:
         """Note contents for deletion, unless packages or batches have them."""
         await self.garbage.note(connection, await unused(connection, blobs))
+
+
+def _is_name(text: str) -> bool:
+    """Tell whether a database may be asked for it: PostgreSQL has no place for zero characters."""
+    return 0 < len(text) <= LONGEST_NAME and text.isprintable()
 
 
 async def unused(connection: AsyncConnection, blobs: list[str]) -> list[str]:
