@@ -88,6 +88,24 @@ async def test_a_task_goes_on_after_a_restart_where_it_was(world: World, monkeyp
     assert (await world.devices.lists.of_product(copy.id, 10))[0] == 5
 
 
+async def test_a_copy_that_is_deleted_meanwhile_is_made_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.devices.register(world.product, "lamp-1")
+    copies = [await world.placed()]
+    take_some = Runner._take_some
+
+    async def deleted_before(*arguments: Any) -> None:
+        for copy in copies:
+            await world.products.delete(copy)
+        copies.clear()
+        await take_some(*arguments)
+
+    monkeypatch.setattr(Runner, "_take_some", deleted_before)
+    job_id = await world.taken("lamp-1")
+    assert [entry["Code"] for entry in await world.result(job_id)] == ["200"]
+    again = await world.products.get(OTHER_INSTANCE.id, world.product.product_key)
+    assert (await world.devices.lists.of_product(again.id, 10))[0] == 1
+
+
 @SQLITE
 async def test_a_result_that_cannot_be_written_is_written_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.devices.register(world.product, "lamp-1")

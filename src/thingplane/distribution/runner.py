@@ -1,5 +1,6 @@
 """Doing what tasks say: making products known in another instance, and taking devices there."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -119,16 +120,18 @@ class Runner:
             try:
                 await self._take_some(job, done, some, here, there)
             except IntegrityError:
+                if await self._products.by_id(there.id) is not None:
+                    raise
                 # The product was deleted there meanwhile: it is made known again.
-                continue
-            done += len(some)
+            else:
+                done += len(some)
         return True
 
     async def _take_some(self, job: Job, since: int, names: Sequence[str], here: Product, there: Product) -> None:
-        present = await self._devices.several(here, names)
-        elsewhere = {name for name in names if await self._devices.find(job.product_key, name) is not None} - {
-            device.name for device in present
-        }
+        found = await asyncio.gather(*(self._devices.find(job.product_key, name) for name in names))
+        known = [device for device in found if device is not None]
+        present = [device for device in known if device.product_id == here.id]
+        elsewhere = {device.name for device in known if device.product_id != here.id}
 
         async def note(connection: AsyncConnection, moved: Sequence[Device]) -> None:
             there_now = {device.name for device in moved}
