@@ -62,15 +62,13 @@ class Lease:
         return True
 
     async def take_over(self) -> None:
-        """Take the lease from whoever has it: for a node that has the database for itself.
-
-        Raises:
-            IntegrityError: it has not, and another one takes over at the same time.
-        """
+        """Take the lease from whoever has it: for a node that has the database for itself."""
+        now = self._clock.now_ms()
+        change = update(ota_leases).where(self._mine).values(holder=self._row["holder"], expires_at=now + LIFETIME_MS)
         async with self._database.write() as connection:
-            await connection.execute(delete(ota_leases).where(self._mine))
-            row = {**self._row, "expires_at": self._clock.now_ms() + LIFETIME_MS}
-            await connection.execute(insert(ota_leases).values(row))
+            taken = (await connection.execute(change)).rowcount
+        if not taken:
+            await self._first(now)
 
     async def release(self) -> None:
         """Let another node take over at once."""
