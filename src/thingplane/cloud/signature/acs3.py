@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 ALGORITHM: Final = "ACS3-HMAC-SHA256"
-_AUTHORIZATION = re.compile(r"Credential=([^,\s]+)\s*,\s*SignedHeaders=([^,\s]+)\s*,\s*Signature=([0-9a-fA-F]+)\s*")
+_PART = re.compile(r"\s*(Credential|SignedHeaders|Signature)=([^,\s]+)\s*")
 
 
 class Authorization(NamedTuple):
@@ -19,9 +19,19 @@ class Authorization(NamedTuple):
 
 
 def parse_authorization(value: str) -> Authorization | None:
-    """Take apart what follows the algorithm in the header; None when it is malformed."""
-    match = _AUTHORIZATION.fullmatch(value)
-    return Authorization(*match.groups()) if match else None
+    """Take apart what follows the algorithm in the header; None when it is malformed.
+
+    The official SDKs do not agree on an order: the older one for Java names the signed headers last.
+    """
+    parts: dict[str, str] = {}
+    for text in value.split(","):
+        part = _PART.fullmatch(text)
+        if part is None or part[1] in parts:
+            return None
+        parts[part[1]] = part[2]
+    if len(parts) < len(Authorization._fields):
+        return None
+    return Authorization(parts["Credential"], parts["SignedHeaders"], parts["Signature"])
 
 
 def canonical_request(

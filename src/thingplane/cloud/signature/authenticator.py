@@ -103,8 +103,9 @@ class Authenticator:
         nonce = _mandatory(headers, "x-acs-signature-nonce")
         payload_hash = _mandatory(headers, "x-acs-content-sha256")
         signed = set(authorization.signed_headers.split(";"))
-        # A header that decides what is done, or for whom, is worth nothing unless it is signed.
-        unsigned = [name for name in headers if name not in signed and (name == "host" or name.startswith("x-acs-"))]
+        # A header that decides what is done, or for whom, is worth nothing unless it is signed. The host decides
+        # nothing, and the older SDK for Java leaves it out.
+        unsigned = [name for name in headers if name.startswith("x-acs-") and name not in signed]
         if unsigned:
             raise GatewayError(400, "IncompleteSignature", f"Headers must be signed: {', '.join(sorted(unsigned))}.")
         key = self._find(authorization.access_key_id)
