@@ -20,7 +20,7 @@ class Session:
         Args:
             device_id: whose.
             key: encrypts its items.
-            offset: the smallest sequence number; the vendor's Link Kit 3.x for C begins with it, others beyond.
+            offset: the smallest sequence number, with which the vendor's SDKs for C begin; others begin beyond.
             is_separate: whether the device wants its answers apart from acknowledgements.
         """
         self.device_id = device_id
