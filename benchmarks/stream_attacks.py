@@ -83,9 +83,8 @@ async def silence(field: Field) -> str:
 
 
 async def deafness(field: Field) -> str:
-    """Subscribe a thousand topics of others again and again, which is answered at length, and read nothing."""
-    body = b"\x00\x01" + b"\x00\x01x\x00" * 1000
-    packets = (b"\x82" + bytes([len(body) & 0x7F | 0x80, len(body) >> 7]) + body) * 10
+    """Ping without end, which has to be answered, and read nothing."""
+    packets = b"\xc0\x00" * 8_000
     closed = 0
 
     async def ask(identity: Identity) -> None:

@@ -229,6 +229,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     offline_bytes_per_device: Annotated[
         int, Meta(description="bytes of QoS 1 messages that wait for one device or are on their way to it", ge=262_144)
     ] = 16_777_216
+    offline_bytes: Annotated[
+        int,
+        Meta(description="bytes of QoS 1 messages that are in memory for all devices together", ge=16_777_216),
+    ] = 1_073_741_824
     script_processes: Annotated[
         int, Meta(description="processes that run data-parsing scripts, at least 2; 0: one per CPU", ge=0, le=64)
     ] = 0

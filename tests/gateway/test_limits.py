@@ -352,6 +352,15 @@ async def test_there_are_only_so_many_connections(start: StartWorld, logs: LogCa
     assert await held[0].drain() == []
 
 
+async def test_a_burst_after_a_long_silence_is_no_reason_to_be_disconnected(start: StartWorld) -> None:
+    world = await start(offline_messages_per_device=3, unacknowledged_seconds=30.0)
+    client = await Client.connected(world, keepalive=600)
+    world.pass_time(300)
+    outcomes = [await world.gateway.downlink.send(command(b"x", qos=1)) for _ in range(110)]
+    assert outcomes.count(False) == 7
+    assert len([item for item in await client.drain() if isinstance(item, Publish)]) == 100
+
+
 async def test_who_is_not_let_in_for_long_makes_room_for_others(
     start: StartWorld, logs: LogCapture, certificates: Certificates, trusting: ssl.SSLContext
 ) -> None:

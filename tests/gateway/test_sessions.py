@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 
 from tests.gateway.client import Client
 from tests.gateway.support import PRODUCT_KEY, World, start_world, until
@@ -58,6 +59,16 @@ async def acknowledged(client: Client) -> Publish:
     packet = await client.expect(Publish)
     client.send(Puback(packet.packet_id))
     return packet
+
+
+@asynccontextmanager
+async def without(world: World, table: Table) -> AsyncIterator[None]:
+    """Take a table away for a block; other tests use the database, too."""
+    async with world.database.write() as connection:
+        await connection.run_sync(table.drop)
+    yield
+    async with world.database.write() as connection:
+        await connection.run_sync(table.create)
 
 
 async def test_a_clean_session_leaves_nothing_behind(world: World) -> None:
@@ -225,20 +236,16 @@ async def test_a_subscription_is_acknowledged_only_when_it_is_durable(world: Wor
 async def test_a_subscription_that_cannot_be_stored_ends_the_connection(world: World) -> None:
     client = await Client.connected(world, clean_start=False)
     await settled(world)
-    async with world.database.write() as connection:
-        await connection.run_sync(subscriptions.drop)
-    client.send(Subscribe(1, [Subscription(GET, 1)]))
-    assert await client.closed() == []
+    async with without(world, subscriptions):
+        client.send(Subscribe(1, [Subscription(GET, 1)]))
+        assert await client.closed() == []
 
 
 async def test_a_session_that_could_not_be_stored_is_stored_at_the_next_connection(world: World) -> None:
-    async with world.database.write() as connection:
-        await connection.run_sync(sessions.drop)
-    client = await Client.connected(world, clean_start=False)
-    with pytest.raises(Exception, match="gateway_sessions"):
-        await settled(world)
-    async with world.database.write() as connection:
-        await connection.run_sync(sessions.create)
+    async with without(world, sessions):
+        client = await Client.connected(world, clean_start=False)
+        with pytest.raises(Exception, match="gateway_sessions"):
+            await settled(world)
     await client.disconnect()
     again = await Client.connected(world, clean_start=False)
     assert await again.subscribe(GET) == [1]
@@ -249,10 +256,9 @@ async def test_a_message_that_cannot_be_stored_is_not_promised(world: World) -> 
     client = await Client.connected(world, clean_start=False)
     await client.disconnect()
     await settled(world)
-    async with world.database.write() as connection:
-        await connection.run_sync(messages.drop)
-    with pytest.raises(Exception, match="gateway_messages"):
-        await world.gateway.downlink.send(message(b"1"))
+    async with without(world, messages):
+        with pytest.raises(Exception, match="gateway_messages"):
+            await world.gateway.downlink.send(message(b"1"))
 
 
 async def test_a_message_is_delivered_again_when_it_was_not_acknowledged(world: World) -> None:

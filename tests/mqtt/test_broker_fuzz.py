@@ -92,10 +92,12 @@ def test_nothing_clients_do_breaks_the_broker(script: list[tuple[int, tuple[int,
             assert len(session.subscriptions) <= 4
             assert session.link is None or session.link in broker.links
         assert len(broker.retained) <= 3
+        assert broker.waiting == sum(item.cost for session in broker.sessions.values() for item in session.held())
     for peer in peers.values():
         peer.lose()
     broker.tick(broker.now + 1000)
     assert not broker.links
+    assert broker.waiting == sum(item.cost for session in broker.sessions.values() for item in session.held())
     assert len(broker._link_wheel) == 0
     closed = [link for link, _ in policy.closings]
     assert len(closed) == len(set(closed))

@@ -37,6 +37,22 @@ def test_a_client_that_never_acknowledges_has_a_full_window_and_a_full_queue(lim
     assert [item.payload for item in again.early if isinstance(item, Publish)] == [b"0", b"1", b"2"]
 
 
+def test_all_sessions_together_hold_so_much(limited: Limited) -> None:
+    broker = limited(max_inflight=2, max_waiting_bytes=5 * (512 + 2))
+    peers = [connected(broker, name, clean_start=False) for name in "abc"]
+    a, b, c = (broker.sessions[name] for name in "abc")
+    assert _send(broker, a, 3) == [Delivery.SENT, Delivery.SENT, Delivery.QUEUED]
+    assert _send(broker, b, 3) == [Delivery.SENT, Delivery.SENT, Delivery.QUEUE_FULL]
+    assert broker.deliver(c, Message("c", b"0")) is Delivery.SENT
+    peers[0].send(Puback(1))
+    assert _send(broker, c, 2) == [Delivery.SENT, Delivery.QUEUE_FULL]
+    broker.drop(b)
+    assert _send(broker, c, 3) == [Delivery.SENT, Delivery.QUEUED, Delivery.QUEUE_FULL]
+    for name in "ac":
+        broker.drop(broker.sessions[name])
+    assert broker.waiting == 0
+
+
 @pytest.mark.parametrize("online", [True, False])
 def test_waiting_messages_have_a_size_in_all_what_is_in_flight_counts(limited: Limited, online: bool) -> None:
     broker = limited(max_inflight=2, max_queued=100, max_queued_bytes=1000)

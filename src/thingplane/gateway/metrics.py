@@ -14,6 +14,7 @@ HELP: Final = {
     "mqtt_downlinks_total": "Messages to devices that were written or kept.",
     "mqtt_downlinks_lost_total": "Messages to devices that were not delivered, by reason.",
     "mqtt_commit_failures_total": "Connections closed because their messages could not be stored.",
+    "mqtt_waiting_bytes": "Bytes of messages of QoS 1 that wait in memory or are on their way.",
     "mqtt_overflows_total": "Connections closed because the device did not read.",
     "mqtt_breaches_total": "Connections closed because the device broke a limit or the protocol, by reason.",
     "mqtt_postponed_total": "Connections that had to wait, since their device took over from itself too often.",

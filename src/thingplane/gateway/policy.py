@@ -63,6 +63,7 @@ def capabilities(settings: GatewaySettings) -> Capabilities:
         max_subscriptions=MAX_SUBSCRIPTIONS,
         max_queued=settings.offline_messages_per_device,
         max_queued_bytes=settings.offline_bytes_per_device,
+        max_waiting_bytes=settings.offline_bytes,
         topic_aliases_out=0,
     )
 

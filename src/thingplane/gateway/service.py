@@ -238,6 +238,7 @@ class Gateway:
             "mqtt_connections": len(self._registry),
             "mqtt_kept_sessions": len(self.store.known),
             "mqtt_sub_devices": self._registry.sub_devices,
+            "mqtt_waiting_bytes": self._broker.waiting,
         }
 
     # Time

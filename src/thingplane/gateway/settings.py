@@ -23,6 +23,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Messages of QoS 1 that may wait for one device; further ones are refused."""
     offline_bytes_per_device: int = 16_777_216
     """Bytes of the messages of QoS 1 that wait for one device or are on their way to it; further ones are refused."""
+    offline_bytes: int = 1_073_741_824
+    """Bytes of the messages of QoS 1 in memory for all devices together; further ones are refused."""
     unacknowledged_seconds: float = 30.0
     """Seconds that a device may acknowledge nothing while its queue is full, before its connection is closed."""
     connections: int = 100_000

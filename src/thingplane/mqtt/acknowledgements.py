@@ -27,6 +27,7 @@ def handle_acknowledgement(broker: "Broker", connection: ServerConnection, sessi
             if reason >= 0:
                 connection.pubrel(event.packet_id, reason)
             if refused is not None:
+                broker.settled(refused)
                 broker.policy.dropped(session, refused.message, Delivery.REFUSED)
                 broker.pump(session)
         case Pubrel():
@@ -43,6 +44,7 @@ def _finished(broker: "Broker", session: Session, event: Puback | Pubcomp, qos: 
     if outbound is None:
         return
     session.acknowledged_at = broker.now
+    broker.settled(outbound)
     if event.reason >= 0x80 and qos == 1:
         broker.policy.dropped(session, outbound.message, Delivery.REFUSED)
     else:

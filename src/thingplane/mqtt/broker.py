@@ -25,6 +25,7 @@ class Broker:
         sessions: live sessions by key, connected or not.
         links: open network connections.
         retained: retained messages.
+        waiting: bytes of all messages of QoS 1 and 2 that wait or are in flight, with `Outbound.cost` for each.
         new_client_id: makes identifiers for clients that sent none.
     """
 
@@ -42,6 +43,7 @@ class Broker:
         self.sessions: dict[str, Session] = {}
         self.links: set[Link] = set()
         self.retained = RetainedMessages(self.capabilities.max_retained)
+        self.waiting = 0
         self.new_client_id = new_client_id or (lambda: uuid4().hex)
         self.max_qos = self.capabilities.max_qos
         self.retains = self.capabilities.retain == "supported"
@@ -126,9 +128,16 @@ class Broker:
         limits = self.capabilities.max_queued, self.capabilities.max_queued_bytes
         if not session.has_room(outbound.message, *limits):
             for expired in session.purge(self.now):
+                self.settled(expired)
                 self.policy.dropped(session, expired.message, Delivery.EXPIRED)
             if not session.has_room(outbound.message, *limits):
                 return Delivery.QUEUE_FULL
+        if self.waiting + outbound.cost > self.capabilities.max_waiting_bytes:
+            return Delivery.QUEUE_FULL
+        self.waiting += outbound.cost
+        holder = session.carrier or session
+        if not (holder.inflight or holder.queue or holder.behind):
+            holder.acknowledged_at = self.now
         session.queue.append(outbound)
         if self.pump(session, outbound):
             return Delivery.TOO_LARGE
@@ -141,6 +150,7 @@ class Broker:
             session = session.carrier
         fresh_given_up = False
         for outbound, why in session.pump(self.now):
+            self.settled(outbound)
             if outbound is fresh:
                 fresh_given_up = True
             else:
@@ -149,6 +159,10 @@ class Broker:
         if link is not None and link.connection.has_output:
             link.notify()
         return fresh_given_up
+
+    def settled(self, outbound: Outbound) -> None:
+        """Take note that a message waits no longer and is in flight no longer, whatever became of it."""
+        self.waiting -= outbound.cost
 
     # Subscriptions
 
@@ -184,6 +198,7 @@ class Broker:
         if session.key in self.sessions:
             raise ValueError(f"session {session.key!r} exists")
         self.sessions[session.key] = session
+        self.waiting += sum(item.cost for item in session.held())
         for subscription in session.subscriptions.values():
             self._index.add(session, subscription)
         if session.expires_at is None and session.expiry_interval != NEVER:
@@ -299,6 +314,7 @@ class Broker:
         if self.sessions.get(session.key) is not session:
             return
         del self.sessions[session.key]
+        self.waiting -= sum(item.cost for item in session.held())
         self._session_wheel.cancel(session)
         if session.carrier is not None and session.carrier.behind:
             session.carrier.behind.pop(session, None)

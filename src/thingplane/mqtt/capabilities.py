@@ -43,5 +43,6 @@ class Capabilities:
     max_inflight: int = 100  # unacknowledged outbound QoS 1 and 2 messages per session, at most the client's maximum
     max_queued: int = 1_000  # QoS 1 and 2 messages waiting per session
     max_queued_bytes: int = 67_108_864  # bytes of those waiting and in flight per session
+    max_waiting_bytes: int = 1_073_741_824  # bytes of those of all sessions, with some for the message as such
     topic_aliases_out: int = 20  # aliases the server defines per connection, at most what the client allows
     max_retained: int = 100_000  # retained messages in all

@@ -26,6 +26,7 @@ def reclaim(broker: "Broker", carrier: Session) -> None:
             continue
         del carrier.inflight[packet_id]
         if broker.sessions.get(owner.key) is not owner:
+            broker.settled(outbound)
             broker.policy.dropped(carrier, outbound.message, Delivery.OFFLINE)
             continue
         outbound.owner = None

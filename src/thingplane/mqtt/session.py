@@ -2,7 +2,7 @@
 
 from collections.abc import MutableSequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from thingplane.mqtt.codec.properties import encode_application_properties, encode_delivery_properties
 from thingplane.mqtt.message import Delivery, Message
@@ -12,6 +12,10 @@ from thingplane.mqtt.packets import Subscription, Will
 if TYPE_CHECKING:
     from thingplane.mqtt.connection import ServerConnection
     from thingplane.mqtt.link import Link
+
+
+_OVERHEAD: Final = 512
+"""Bytes that a message takes beside its topic and payload."""
 
 
 @dataclass(slots=True, eq=False)
@@ -24,6 +28,11 @@ class Outbound:
     identifiers: tuple[int, ...] = ()  # subscription identifiers
     released: bool = False  # QoS 2: PUBREC received, PUBREL sent or due
     owner: "Session | None" = None  # the carried session it is for, while its carrier has it in flight
+
+    @property
+    def cost(self) -> int:
+        """Bytes it takes in memory, about."""
+        return self.message.size + _OVERHEAD
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +59,8 @@ class Session:
         resend: packet identifiers to be sent again after the client came back, the next one last.
         window: unacknowledged messages allowed.
         quota: messages that may still be sent before an acknowledgement.
-        acknowledged_at: s of the broker's clock when it was connected, or acknowledged a message after that.
+        acknowledged_at: s of the broker's clock when the client last acknowledged a message, or connected, or got
+            something to acknowledge for the first time after that.
     """
 
     key: str
@@ -137,6 +147,10 @@ class Session:
         holder, owner = (self, None) if self.carrier is None else (self.carrier, self)
         in_flight = (item.message.size for item in holder.inflight.values() if item.owner is owner)
         return message.size + sum(item.message.size for item in self.queue) + sum(in_flight) <= size
+
+    def held(self) -> list[Outbound]:
+        """Return what ends with this session: what waits in it and what it has in flight itself."""
+        return [*self.queue, *(item for item in self.inflight.values() if item.owner is None)]
 
     def _resend(self, connection: "ServerConnection", now: float) -> list[tuple[Outbound, Delivery]]:
         given_up: list[tuple[Outbound, Delivery]] = []

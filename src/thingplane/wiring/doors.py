@@ -122,6 +122,7 @@ def _gateway_settings(settings: Settings) -> GatewaySettings:
         offline_seconds=settings.offline_days * 86_400,
         offline_messages_per_device=settings.offline_messages_per_device,
         offline_bytes_per_device=settings.offline_bytes_per_device,
+        offline_bytes=settings.offline_bytes,
         connections=left_for_devices(settings.mqtt_connections),
         newcomers=settings.mqtt_newcomers,
         sub_devices_online=settings.sub_devices_online_per_gateway,
