@@ -212,57 +212,53 @@ async def test_the_url_of_a_result_is_valid_for_ten_minutes(world: World) -> Non
 TARGET = {"TargetInstanceId": THERE}
 
 
-@SQLITE
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"ProductKey": ""}, "iot.prod.NullProductKey"),
-        ({"ProductKey": "a1Unknown00"}, "iot.prod.NotExistedProduct"),
-        ({"DeviceName": ["lamp-1", ""]}, "iot.device.NullDeviceName"),
-        ({"DeviceName": [f"lamp-{number}" for number in range(10_001)]}, "iot.provisioning.LimitExceeded"),
-        ({"SourceInstanceId": "iot-unknown"}, "iot.provisioning.SourceInstanceNotFound"),
-        ({"TargetInstanceConfig": [{"TargetInstanceId": "iot-unknown"}]}, "iot.provisioning.TargetInstanceNotFound"),
-        ({"TargetInstanceConfig": [{"TargetInstanceId": ""}]}, "iot.provisioning.TargetInstanceNotFound"),
-        ({"TargetInstanceConfig": [{"TargetInstanceId": HERE}]}, "iot.system.InstanceIdSame"),
-        ({"TargetInstanceConfig": [TARGET, {"TargetInstanceId": "iot-3"}]}, "iot.provisioning.InstanceRegionConflict"),
-        (
-            {"TargetInstanceConfig": [TARGET, {"TargetInstanceId": "iot-3"}], "Strategy": 1},
-            "iot.provisioning.InstanceRegionConflict",
-        ),
-        ({"Strategy": 2}, "iot.provisioning.ErrorStrategy"),
-        ({"TargetUid": "2000000000000001"}, "iot.provisioning.NotCrossTenantId"),
-    ],
+BAD: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"ProductKey": ""}, "iot.prod.NullProductKey"),
+    ({"ProductKey": "a1Unknown00"}, "iot.prod.NotExistedProduct"),
+    ({"DeviceName": ["lamp-1", ""]}, "iot.device.NullDeviceName"),
+    ({"DeviceName": [f"lamp-{number}" for number in range(10_001)]}, "iot.provisioning.LimitExceeded"),
+    ({"SourceInstanceId": "iot-unknown"}, "iot.provisioning.SourceInstanceNotFound"),
+    ({"TargetInstanceConfig": [{"TargetInstanceId": "iot-unknown"}]}, "iot.provisioning.TargetInstanceNotFound"),
+    ({"TargetInstanceConfig": [{"TargetInstanceId": ""}]}, "iot.provisioning.TargetInstanceNotFound"),
+    ({"TargetInstanceConfig": [{"TargetInstanceId": HERE}]}, "iot.system.InstanceIdSame"),
+    ({"TargetInstanceConfig": [TARGET, {"TargetInstanceId": "iot-3"}]}, "iot.provisioning.InstanceRegionConflict"),
+    (
+        {"TargetInstanceConfig": [TARGET, {"TargetInstanceId": "iot-3"}], "Strategy": 1},
+        "iot.provisioning.InstanceRegionConflict",
+    ),
+    ({"Strategy": 2}, "iot.provisioning.ErrorStrategy"),
+    ({"TargetUid": "2000000000000001"}, "iot.provisioning.NotCrossTenantId"),
 )
-async def test_bad_parameters_make_no_task(world: World, changes: dict[str, Any], code: str) -> None:
+
+
+@SQLITE
+async def test_bad_parameters_make_no_task(world: World) -> None:
     await world.instances.create("iot-3")
-    assert (await world.take("lamp-1", **changes))["Code"] == code
+    for changes, code in BAD:
+        assert (await world.take("lamp-1", **changes))["Code"] == code, changes
     assert (await world.call("ListDeviceDistributeJob"))["Data"]["Total"] == 0
+    for missing in ("ProductKey", "DeviceName", "TargetInstanceConfig"):
+        given: dict[str, Any] = {missing: None}
+        with pytest.raises(CallError, match=f"Missing{missing}"):
+            await world.take("lamp-1", **given)
 
 
-@SQLITE
-@pytest.mark.parametrize("missing", ["ProductKey", "DeviceName", "TargetInstanceConfig"])
-async def test_what_is_mandatory_is_asked_for(world: World, missing: str) -> None:
-    given: dict[str, Any] = {missing: None}
-    with pytest.raises(CallError, match=f"Missing{missing}"):
-        await world.take("lamp-1", **given)
-
-
-@SQLITE
-@pytest.mark.parametrize(
-    ("action", "parameters", "code"),
-    [
-        ("ListDeviceDistributeJob", {"PageSize": 201}, "iot.common.InvalidPageParams"),
-        ("ListDeviceDistributeJob", {"CurrentPage": 0}, "iot.common.InvalidPageParams"),
-        ("ListDeviceDistributeJob", {"CurrentPage": 51, "PageSize": 200}, "iot.provisioning.NextTokenNotNull"),
-        ("ListDeviceDistributeJob", {"NextToken": "no token"}, "iot.device.PageTokenIsIllegal"),
-        ("ListDeviceDistributeJob", {"Status": 4}, "iot.common.InvalidFormattedParameter"),
-        ("ListDistributedDevice", {"PageSize": 201}, "iot.common.InvalidPageParams"),
-        ("ListDistributedDevice", {"SourceInstanceId": "iot-x"}, "iot.provisioning.SourceInstanceNotFound"),
-        ("ListDistributedProduct", {"PageSize": 0}, "iot.common.InvalidPageParams"),
-        ("ListDistributedProduct", {"TargetInstanceId": "iot-x"}, "iot.provisioning.TargetInstanceNotFound"),
-        ("QueryDeviceDistributeJob", {"JobId": ""}, "iot.provisioning.TaskNotExist"),
-    ],
+QUERIES: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("ListDeviceDistributeJob", {"PageSize": 201}, "iot.common.InvalidPageParams"),
+    ("ListDeviceDistributeJob", {"CurrentPage": 0}, "iot.common.InvalidPageParams"),
+    ("ListDeviceDistributeJob", {"CurrentPage": 51, "PageSize": 200}, "iot.provisioning.NextTokenNotNull"),
+    ("ListDeviceDistributeJob", {"NextToken": "no token"}, "iot.device.PageTokenIsIllegal"),
+    ("ListDeviceDistributeJob", {"Status": 4}, "iot.common.InvalidFormattedParameter"),
+    ("ListDistributedDevice", {"PageSize": 201}, "iot.common.InvalidPageParams"),
+    ("ListDistributedDevice", {"SourceInstanceId": "iot-x"}, "iot.provisioning.SourceInstanceNotFound"),
+    ("ListDistributedProduct", {"PageSize": 0}, "iot.common.InvalidPageParams"),
+    ("ListDistributedProduct", {"TargetInstanceId": "iot-x"}, "iot.provisioning.TargetInstanceNotFound"),
+    ("QueryDeviceDistributeJob", {"JobId": ""}, "iot.provisioning.TaskNotExist"),
 )
-async def test_bad_parameters_of_queries(world: World, action: str, parameters: dict[str, Any], code: str) -> None:
-    assert (await world.call(action, **parameters))["Code"] == code
+
+
+@SQLITE
+async def test_bad_parameters_of_queries(world: World) -> None:
+    for action, parameters, code in QUERIES:
+        assert (await world.call(action, **parameters))["Code"] == code, (action, parameters)
     assert (await world.call("ListDeviceDistributeJob", CurrentPage=50, PageSize=200))["Success"] is True
