@@ -65,6 +65,24 @@ async def test_a_failing_job_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> 
     assert ran == [7, 7, 7, 8]
 
 
+async def test_a_failing_job_goes_behind_the_others_where_their_order_does_not_matter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job_queue, "RETRY_DELAY", 0.001)
+    ran: list[int] = []
+
+    async def run(job: int) -> None:
+        ran.append(job)
+        if job == 7 and ran.count(7) < 3:
+            raise OSError("not yet")
+
+    queue = JobQueue("test", run, in_order=False)
+    queue.start([7, 8, 9])
+    await queue.done()
+    await queue.close()
+    assert ran == [7, 8, 9, 7, 7]
+
+
 async def test_closing_does_not_wait_for_the_next_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_queue, "RETRY_DELAY", 3600)
     failed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The batches whose tasks are being made, one after the other."""
+"""The batches whose tasks are being made, one at a time."""
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,7 +19,8 @@ class BuildQueue:
             builder: does the work, a part at a time.
         """
         self._builder = builder
-        self._queue = JobQueue("OTA batches", self._build)
+        # A batch whose list cannot be read now holds up no other.
+        self._queue = JobQueue("OTA batches", self._build, in_order=False)
 
     async def start(self) -> None:
         """Go on with what an earlier process has left."""

@@ -20,13 +20,15 @@ class JobQueue:
     must change nothing.
     """
 
-    def __init__(self, name: str, run: Callable[[int], Awaitable[None]]) -> None:
+    def __init__(self, name: str, run: Callable[[int], Awaitable[None]], *, in_order: bool = True) -> None:
         """Start empty; nothing runs before ``start``.
 
         Args:
             name: for logs.
             run: does a job; it is called again later when it raises.
+            in_order: whether those behind a job that fails wait for it; otherwise it goes behind them.
         """
+        self._in_order = in_order
         self._name = name
         self._run = run
         self._jobs: asyncio.Queue[int | None] = asyncio.Queue()
@@ -77,5 +79,8 @@ class JobQueue:
                 _log.exception("a job failed, trying again", queue=self._name, job=job)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), RETRY_DELAY)
+                if not self._in_order and not self._jobs.empty():
+                    self._jobs.put_nowait(job)
+                    return
             else:
                 return
