@@ -128,6 +128,13 @@ async def test_parameters_that_are_not_utf8_are_refused(api: Api) -> None:
     assert b'"Code":"InvalidParameter"' in body
 
 
+@pytest.mark.parametrize(("query", "start"), [("Format=json&a=%FF", b"{"), ("a=%FF&Format=JSON2", b"<?xml")])
+async def test_refused_parameters_are_answered_in_the_format_they_name(api: Api, query: str, start: bytes) -> None:
+    status, _, body = await api.send(SignedRequest("GET", f"/?{query}", {}, b""))
+    assert status == 400
+    assert body.startswith(start)
+
+
 @pytest.mark.parametrize(
     ("target", "code"), [("/?Version=2017-04-20", "MissingAccessKeyId"), ("/data/api.json/?x", "MissingAccessKeyId")]
 )

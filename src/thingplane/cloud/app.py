@@ -5,6 +5,7 @@ constraints of the parameters → operation → answer. What fails before the op
 (HTTP 4xx with Code and Message); documented failures of the operation are HTTP 200 with ``Success=false``.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -45,6 +46,8 @@ VERSION: Final = "2018-01-20"
 MAX_QUERY_BYTES: Final = 1024 * 1024
 MAX_PARAMETERS: Final = 50_000
 """Enough for lists of 10000 entries; bounds the work that an unsigned request can cause."""
+
+_FORMAT_JSON: Final = re.compile(rb"(?:^|&)Format=json(?:&|$)", re.IGNORECASE)
 
 OnAnswer = Callable[[str, dict[str, str], dict[str, Any]], None]
 """Called with operation, parameters and the JSON answer (as dict) of every call that reached its operation."""
@@ -123,7 +126,7 @@ class CloudApp:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = ids.request_id()
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        form: rendering.Format = _format({}, headers)
+        form: rendering.Format | None = None
         status = 200
         try:
             call = await self._receive(scope, headers, receive)
@@ -131,6 +134,7 @@ class CloudApp:
             body = await self._call(call, form, request_id, scope)
         except GatewayError as error:
             status = error.status
+            form = form or _format_unread(scope["query_string"], headers)
             host_id = headers.get("host", f"iot.{self._region}")
             body = rendering.gateway_error_body(form, request_id, host_id, error)
         except ClientGoneError:
@@ -215,6 +219,11 @@ class CloudApp:
         except Exception as error:
             log.exception("operation failed", operation=name, request_id=request_id)
             raise SYSTEM_EXCEPTION(f"{SYSTEM_EXCEPTION.message} (RequestId {request_id})") from error
+
+
+def _format_unread(query: bytes, headers: Mapping[str, str]) -> rendering.Format:
+    """Choose the format of a refusal that came before the parameters could be read."""
+    return "JSON" if _FORMAT_JSON.search(query) else _format({}, headers)
 
 
 def _format(values: Mapping[str, str], headers: Mapping[str, str]) -> rendering.Format:
