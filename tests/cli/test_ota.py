@@ -9,21 +9,23 @@ import pytest
 from rich.console import Console
 
 from thingplane.cli import CommandError, ota
+from thingplane.cloud.client import CallError
 
 
 class Client:
     """Answers as a node whose batch goes on with every look."""
 
-    def __init__(self, *gone: int) -> None:
+    def __init__(self, *gone: int, error: Exception | None = None) -> None:
         self.looks = 0
         self._gone = list(gone)
+        self._error = error or ConnectionRefusedError("nobody listens")
 
     def call(self, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
         assert parameters["JobId"] == "job"
         if action == "QueryOTAJob":
             if self._gone and self.looks == self._gone[0]:
                 self._gone.pop(0)
-                raise ConnectionRefusedError("nobody listens")
+                raise self._error
             self.looks += 1
             status = "COMPLETED" if self.looks == 3 else "IN_PROGRESS"
             return {"Success": True, "Data": {"JobId": "job", "JobStatus": status, "Name": "fw", "DestVersion": "2.0"}}
@@ -84,6 +86,20 @@ def test_a_node_that_restarts_is_waited_for(monkeypatch: pytest.MonkeyPatch, wai
     assert len(waited) == 5
     assert text.count("does not answer: nobody listens") == 3
     assert "100.0%" in text
+
+
+@pytest.mark.parametrize(
+    "error", [CallError(400, "Throttling.User", "too many"), CallError(503, "ServiceUnavailable", "wait")]
+)
+def test_so_is_one_that_is_busy(monkeypatch: pytest.MonkeyPatch, waited: list[float], error: CallError) -> None:
+    assert error.code in watch(monkeypatch, Client(1, error=error))
+    assert len(waited) == 3
+
+
+def test_a_batch_that_is_gone_ends_it(monkeypatch: pytest.MonkeyPatch, waited: list[float]) -> None:
+    with pytest.raises(CommandError, match="Forbidden"):
+        watch(monkeypatch, Client(1, error=CallError(403, "Forbidden.RAM", "no")))
+    assert len(waited) == 1
 
 
 def test_a_pipe_gets_one_document(

@@ -78,23 +78,24 @@ THERMOSTAT: Mapping[str, Any] = {
 }
 
 
-class NoAnswerError(CommandError):
-    """The node cannot be reached: it may be restarting."""
+class NotNowError(CommandError):
+    """The node cannot be reached, or does not take the call now: the same may work later."""
 
 
 def call(client: CloudClient, action: str, **parameters: object) -> dict[str, Any]:
     """Call an operation; whatever goes wrong ends the command with one line.
 
     Raises:
-        NoAnswerError: no connection.
+        NotNowError: no connection, too many calls, or a failure of the node.
         CommandError: the call failed.
     """
     try:
         answer = client.call(action, parameters)
     except CallError as error:
-        raise CommandError(f"{action}: {error}") from None
+        is_transient = error.status >= 500 or error.code.startswith("Throttling")
+        raise (NotNowError if is_transient else CommandError)(f"{action}: {error}") from None
     except OSError as error:
-        raise NoAnswerError(f"the node does not answer: {error}") from None
+        raise NotNowError(f"the node does not answer: {error}") from None
     if not answer.get("Success"):
         raise CommandError(f"{action}: {answer.get('Code')}: {answer.get('ErrorMessage')}")
     return answer

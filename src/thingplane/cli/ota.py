@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from thingplane.cli.fleet import NoAnswerError, call
+from thingplane.cli.fleet import NotNowError, call
 from thingplane.cli.output import console, is_terminal, print_json
 from thingplane.cli.target import DataDir, target
 from thingplane.cloud.client import CloudClient
@@ -97,8 +97,8 @@ def status(
             note = ""
             try:
                 current.refresh()
-            except NoAnswerError as error:
-                # The batch goes on when the node is back.
+            except NotNowError as error:
+                # The node may be restarting.
                 note = str(error)
             live.update(drawing(current.info, current.counts, note), refresh=True)
 
