@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tests.common.clock import FakeClock
+from tests.common.moving import move
 from tests.common.uplinks import Messages
 from tests.telemetry.world import FakeDownlink
 from thingplane.bus import LocalBus
@@ -236,4 +237,10 @@ async def test_finished_jobs_are_forgotten_after_a_month(world: World) -> None:
 async def test_tasks_go_with_their_device(world: World) -> None:
     job_id = await world.create()
     await world.devices.delete(world.pair[0])
+    assert len(await world.statuses(job_id)) == 1
+
+
+async def test_tasks_stay_behind_when_their_device_goes_to_another_instance(world: World) -> None:
+    job_id = await world.create()
+    await move(world.products, world.devices, world.product, world.pair[0])
     assert len(await world.statuses(job_id)) == 1

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.common.moving import move
 from tests.devices.marks import one_database
 from tests.ota.world import World
 
@@ -446,6 +447,16 @@ async def test_deleted_devices_leave_the_counts(world: World) -> None:
     await world.devices.delete(first)
     assert await world.states(job) == {"lamp-2": "QUEUED"}
     await world.devices.delete(second)
+    await world.tick()
+    assert (await world.states(job), await world.status(job)) == ({}, "COMPLETED")
+
+
+async def test_devices_that_go_to_another_instance_leave_their_batches(world: World) -> None:
+    first, second = await world.fleet(2)
+    job = await world.job(await world.package())
+    await move(world.products, world.devices, world.product, first)
+    assert await world.states(job) == {"lamp-2": "QUEUED"}
+    await move(world.products, world.devices, world.product, second)
     await world.tick()
     assert (await world.states(job), await world.status(job)) == ({}, "COMPLETED")
 
