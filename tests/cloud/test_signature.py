@@ -98,6 +98,26 @@ def test_a_parameter_added_to_the_query_breaks_the_signature(authenticator: Auth
         assert refusal(authenticator, received(forged)).code == "SignatureDoesNotMatch"
 
 
+def test_empty_parameters_that_are_not_signed_are_not_there(authenticator: Authenticator, clock: FakeClock) -> None:
+    """The SDKs for Java but the oldest one send them so with the query signature."""
+    call = query_call(signer(clock).sign("Pub", {"Amount": "1"}, method="GET").target[2:].encode() + b"&Where=&More")
+    assert authenticator.authenticate(call).caller.access_key_id == "testid"
+    assert call.parameters.values["Amount"] == "1"
+    assert not {"Where", "More"} & set(call.parameters.values)
+
+
+def test_empty_parameters_that_are_signed_stay(authenticator: Authenticator, clock: FakeClock) -> None:
+    call = received(signer(clock).sign("Pub", {"Amount": "1", "Where": ""}))
+    authenticator.authenticate(call)
+    assert call.parameters.values["Where"] == ""
+
+
+def test_the_header_signature_covers_empty_parameters(authenticator: Authenticator, clock: FakeClock) -> None:
+    request = signer(clock, "acs3").sign("Pub", {"Amount": "1"}, method="GET")
+    error = refusal(authenticator, received(request._replace(target=request.target + "&Where=")))
+    assert error.code == "SignatureDoesNotMatch"
+
+
 def test_the_refusal_shows_what_the_server_signed_but_no_secret(authenticator: Authenticator, clock: FakeClock) -> None:
     request = signer(clock, secret="wrong").sign("Pub", {"A": "b"})
     error = refusal(authenticator, received(request))

@@ -69,6 +69,14 @@ class Form:
             plain_names=self._plain_names and other._plain_names,  # noqa: SLF001 (same class)
         )
 
+    def filled(self) -> "Form":
+        """Return the parameters whose value is not empty."""
+        return Form(
+            {name: value for name, value in self.values.items() if value},
+            {name: value for name, value in self._encoded.items() if value},
+            plain_names=self._plain_names,
+        )
+
     def canonical(self, without: str | None = None) -> str:
         """Return the sorted parameters in canonical encoding, joined by ``&``, without the one of this name."""
         encoded = self._encoded
