@@ -32,6 +32,8 @@ class DtlsClient:
         if psk is None:
             context.load_verify_locations(str(ca))
             context.set_verify(SSL.VERIFY_PEER, lambda *results: bool(results[-1]))
+            if ciphers:
+                context.set_cipher_list(ciphers)
         else:
             identity, key = psk
 

@@ -55,6 +55,14 @@ def test_by_the_certificate_of_the_platform(node: NodeProcess, cloud: Client, id
     assert temperature(cloud, identity) == "33.5"
 
 
+def test_by_the_certificate_for_devices_without_elliptic_curves(node: NodeProcess, identity: dict[str, str]) -> None:
+    # The vendor's SDKs for C offer suites with pre-shared keys even when they have none.
+    ciphers = b"PSK-AES128-CBC-SHA:AES128-SHA256:@SECLEVEL=0"
+    with DtlsClient(node.address("coaps"), node.ready["ca_certificate"], ciphers=ciphers) as client:
+        assert client.handshake() == "AES128-SHA256"
+        assert post(client, identity) == Code.CONTENT
+
+
 @pytest.mark.parametrize("suite", ["PSK-AES128-GCM-SHA256", "PSK-AES128-CBC-SHA256", "PSK-AES128-CCM8"])
 def test_by_pre_shared_key(node: NodeProcess, cloud: Client, identity: dict[str, str], suite: str) -> None:
     with DtlsClient(node.address("coaps"), psk=psk(identity), ciphers=f"{suite}:@SECLEVEL=0".encode()) as client:

@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import http.client
 import json
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -69,6 +70,16 @@ def test_the_sdk_registers_over_mqtt(node: NodeProcess, cloud: Client, product: 
     assert status(cloud, product["product_key"], "by-mqtt") == "UNACTIVE"
     [refused] = linkkit(node, "register", device_name="unknown-1", **product)
     assert refused["code"] != 0
+
+
+@pytest.mark.parametrize("listener", ["mqtt_tls", "api_tls", "amqp", "stomp"])
+def test_every_listener_serves_clients_without_elliptic_curves(node: NodeProcess, listener: str) -> None:
+    context = ssl.create_default_context(cafile=node.ready["ca_certificate"])
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES128-SHA256")
+    address = node.address(listener)
+    with socket.create_connection(address) as plain, context.wrap_socket(plain, server_hostname="localhost") as secure:
+        assert secure.cipher() == ("AES128-SHA256", "TLSv1.2", 128)
 
 
 async def test_a_device_certificate_is_issued_and_connects(node: NodeProcess, cloud: Client, tmp_path: Path) -> None:
