@@ -202,7 +202,8 @@ async def test_a_task_that_is_not_found_is_answered_by_its_id_alone(world: World
 async def test_details_that_are_no_object_have_a_code_of_their_own(world: World) -> None:
     task_id = await world.task_id(job_id := await world.create(world.pair[0]))
     params = {"taskId": task_id, "status": "FAILED", "progress": 1}
-    for details in ([], "text", 1):
+    wrong: tuple[object, ...] = ([], "text", 1)
+    for details in wrong:
         refused = await world.messages.request(UPDATE, params | {"statusDetails": details})
         assert (refused["code"], refused["data"]) == (71012, {"taskId": task_id})
     assert await world.statuses(job_id) == ["QUEUED"]
