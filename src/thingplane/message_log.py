@@ -84,10 +84,11 @@ class MessageLog:
         except UnicodeDecodeError as error:
             raise GatewayError(400, "InvalidParameter", "Parameters must be UTF-8.") from error
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        key = self._authenticator.authenticate(SignedCall("GET", PATH, query, query, b"", headers))
+        call = SignedCall("GET", PATH, query, query, b"", headers)
+        key = self._authenticator.authenticate(call)
         if key.policy is not None:
             raise GatewayError(403, "NoPermission", "Only the account itself may read the log.")
-        values = query.values
+        values = call.parameters.values
         limit = _number(values.get("Limit", "100"), "Limit")
         after = _number(values.get("After", "-1"), "After")
         product_key, name = values.get("ProductKey", ""), values.get("DeviceName", "")
