@@ -196,10 +196,14 @@ async def test_a_lost_connection_is_no_way_to_have_more_handled_at_a_time(world:
     assert len(world.seen) == 3000
 
 
-async def test_what_a_lost_connection_brought_is_dropped_when_it_cannot_be_stored(world: World) -> None:
-    transport, _ = deaf_device(world)
+@pytest.mark.parametrize("websocket", [False, True])
+async def test_what_a_lost_connection_brought_is_dropped_when_it_cannot_be_stored(
+    world: World, websocket: bool
+) -> None:
+    transport, _ = deaf_device(world, websocket=websocket)
     world.series.is_held = True
-    transport.protocol.data_received(packets(*[Publish(POST, b"{}")] * 3000))
+    data = packets(*[Publish(POST, b"{}")] * 3000)
+    transport.protocol.data_received(frame(data) if websocket else data)
     transport.lose()
     await turns()
     world.series.error = OSError("disk full")

@@ -144,11 +144,13 @@ class WebSocketStream(Portioned):
         self._flush()
         if self._transport is not None:
             self._transport.close()
+        self.give_up()
 
     def abort(self) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()
+        self.give_up()
 
     def get_write_buffer_size(self) -> int:
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
