@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from alibabacloud_iot20180120 import models
 from alibabacloud_iot20180120.client import Client
+from sqlalchemy import select
 
 from tests.common.cli import run_on
 from tests.common.node import NodeProcess
@@ -25,8 +26,10 @@ from tests.e2e.device import LinkkitDevice
 from tests.e2e.operations.calls import checked_client, identity, new_product, ok, register, unique
 from tests.e2e.test_gateway import House, attach, message
 from tests.ota.forms import form
+from thingplane.ota.tables import ota_leases
 from thingplane.simulator.updates import UpdatingFleet
 from thingplane.simulator.wire import Identity
+from thingplane.storage.database import Database, metadata_url
 
 SIZE = 300_000
 FLEET = 5
@@ -248,8 +251,10 @@ async def test_a_fleet_updates_and_subscribers_learn_of_it_although_the_node_is_
         firmware = await asyncio.to_thread(package, cloud, product_key, content)
         job = await asyncio.to_thread(static_job, cloud, product_key, firmware, maximum_per_minute=300)
         await asyncio.to_thread(until, lambda: fleet.updated >= 2, "nothing was updated")
+        holder = await lease_holder(node)
         node.kill()
         await asyncio.to_thread(node.start)
+        assert await lease_holder(node) not in {holder, None}, "it does not wait for the lease of the dead one"
         cloud = checked_client(node)
 
         await asyncio.to_thread(until, partial(is_done, cloud, job), "not all were updated")
@@ -263,6 +268,14 @@ async def test_a_fleet_updates_and_subscribers_learn_of_it_although_the_node_is_
     query = models.QueryOTAJobRequest(job_id=job)
     assert ok(await asyncio.to_thread(cloud.query_otajob, query)).data.job_status == "COMPLETED"
     await asyncio.to_thread(everything_was_told, node, group_id, {item.device_name for item in devices})
+
+
+async def lease_holder(node: NodeProcess) -> str | None:
+    database = Database(metadata_url(node.data_dir, node.environment.get("THINGPLANE_DATABASE_URL", "")))
+    async with database.read() as connection:
+        holder: str | None = await connection.scalar(select(ota_leases.c.holder))
+    await database.close()
+    return holder
 
 
 def everything_was_told(node: NodeProcess, group_id: str, names: set[str]) -> None:
