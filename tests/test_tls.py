@@ -28,13 +28,16 @@ def certificates(made: Path, tmp_path: Path) -> Certificates:
     return ensure_certificates(tmp_path / "tls", NAMES)
 
 
-def handshake(certificates: Certificates, name: str, ciphers: str = "") -> x509.Certificate:
+def handshake(
+    certificates: Certificates, name: str, ciphers: str = "", *, rsa_key_exchange: bool = True
+) -> x509.Certificate:
     """Complete a handshake in memory; raises ssl.SSLError as a client would see it.
 
     Args:
         certificates: of the server.
         name: that the client connects to.
         ciphers: all that the client offers, with TLS 1.2; empty: what any client offers.
+        rsa_key_exchange: whether the server offers it.
 
     Returns:
         The certificate that the server has shown.
@@ -45,7 +48,7 @@ def handshake(certificates: Certificates, name: str, ciphers: str = "") -> x509.
         trust.maximum_version = ssl.TLSVersion.TLSv1_2
         trust.set_ciphers(ciphers)
     client = trust.wrap_bio(client_in, client_out, server_hostname=name)
-    context = server_context(certificates.certificate, certificates.key, certificates.rsa)
+    context = server_context(*certificates[1:], rsa_key_exchange=rsa_key_exchange)
     server = context.wrap_bio(server_in, server_out, server_side=True)
     for _ in range(4):
         for side, outgoing, peer in ((client, client_out, server_in), (server, server_out, client_in)):
@@ -89,6 +92,13 @@ def test_clients_without_elliptic_curves_are_served_by_rsa_alone(certificates: C
     authority = x509.load_pem_x509_certificate(certificates.ca.read_bytes())
     assert isinstance(authority.public_key(), rsa.RSAPublicKey)
     assert isinstance(authority.signature_hash_algorithm, hashes.SHA256)
+
+
+def test_key_exchange_by_rsa_can_be_turned_off(certificates: Certificates) -> None:
+    for cipher in ("AES256-SHA256", "AES128-SHA256", "AES256-SHA", "AES128-SHA"):
+        with pytest.raises(ssl.SSLError, match="NO_SHARED_CIPHER"):
+            handshake(certificates, "localhost", cipher, rsa_key_exchange=False)
+    handshake(certificates, "localhost", "ECDHE-RSA-AES128-GCM-SHA256", rsa_key_exchange=False)
 
 
 def test_second_start_keeps_everything(certificates: Certificates) -> None:

@@ -87,7 +87,7 @@ class Node:
             settings.data_dir / "credentials.json", settings.access_key_id, settings.access_key_secret
         )
         certificates = self._certificates()
-        context = _context(certificates)
+        context = self._context(certificates)
         database = Database(metadata_url(settings.data_dir, settings.database_url))
         self._on_stop("metadata database", database.close)
         exclusive = ExclusiveUse(database, on_taken=self._give_up)
@@ -131,12 +131,16 @@ class Node:
         )
         endpoints.amqp, endpoints.stomp, endpoints.amqp_plain, endpoints.stomp_plain = consumers
         self._on_stop("gateway", platform.gateway.stop)
-        tls = platform.device_tls(lambda: _context(certificates))
+        tls = platform.device_tls(lambda: self._context(certificates))
         ports = await platform.gateway.start(settings.host, settings.mqtt_port, settings.mqtt_ws_port, tls)
         endpoints.mqtt, endpoints.mqtt_ws = ports.mqtt, ports.websocket
         self._on_stop("CoAP", platform.coap.stop)
         endpoints.coap, endpoints.coaps = await platform.coap.start(
-            settings.host, settings.coap_port, settings.coaps_port, certificates.pairs
+            settings.host,
+            settings.coap_port,
+            settings.coaps_port,
+            certificates.pairs,
+            rsa_key_exchange=settings.tls_rsa_key_exchange,
         )
         platform.device_http.mqtt_endpoint = settings.public_host or settings.host, ports.mqtt
 
@@ -147,6 +151,14 @@ class Node:
             return Certificates(certificate, certificate, Path(settings.tls_key))
         names = [settings.host, settings.public_host, *settings.tls_names]
         return ensure_certificates(settings.data_dir / "tls", names)
+
+    def _context(self, certificates: Certificates) -> ssl.SSLContext:
+        key_exchange = self._settings.tls_rsa_key_exchange
+        try:
+            return server_context(*certificates[1:], rsa_key_exchange=key_exchange)
+        except ssl.SSLError as error:
+            files = f"{certificates.certificate} and {certificates.key}"
+            raise StartError(f"{files} are no certificate with its key: {error.reason}") from error
 
     def _write_ready(self, certificates: Certificates, credentials: Credentials) -> None:
         settings = self._settings
@@ -235,14 +247,6 @@ def _spare_collector() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
-
-
-def _context(certificates: Certificates) -> ssl.SSLContext:
-    try:
-        return server_context(certificates.certificate, certificates.key, certificates.rsa)
-    except ssl.SSLError as error:
-        message = f"{certificates.certificate} and {certificates.key} are no certificate with its key: {error.reason}"
-        raise StartError(message) from error
 
 
 def _synchronous(action: Callable[[], None]) -> Callable[[], Awaitable[None]]:

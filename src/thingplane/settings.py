@@ -81,6 +81,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     tls_names: Annotated[
         list[str], Meta(description="more host names and addresses for the generated server certificate")
     ] = []
+    tls_rsa_key_exchange: Annotated[
+        bool,
+        Meta(description="also key exchange by RSA, without forward secrecy: the only one of the vendor's SDKs for C"),
+    ] = True
     quota: Annotated[
         Literal["documented", "unlimited"], Meta(description="calls a second for each operation and account")
     ] = "documented"

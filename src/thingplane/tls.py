@@ -12,12 +12,11 @@ from typing import Any, Final, NamedTuple
 RENEW_DAYS = 30
 
 
-_CIPHERS: Final = (
-    "@SECLEVEL=2:ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:-SHA1:!AESCCM"  # as Python has it
-    # The vendor's SDKs for C are built without Diffie-Hellman: they offer nothing but these, and who offers more gets
-    # something better.
-    ":AES256-SHA256:AES128-SHA256:AES256-SHA:AES128-SHA"
-)
+_CIPHERS: Final = "@SECLEVEL=2:ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:-SHA1:!AESCCM"
+"""As Python has them."""
+_RSA_CIPHERS: Final = ":AES256-SHA256:AES128-SHA256:AES256-SHA:AES128-SHA"
+"""The vendor's SDKs for C are built without Diffie-Hellman: they offer nothing but these, and who offers more gets
+something better."""
 
 
 class KeyPair(NamedTuple):
@@ -76,7 +75,9 @@ def ensure_certificates(folder: Path, names: Iterable[str]) -> Certificates:
     return files
 
 
-def server_context(certificate: Path, key: Path, rsa: KeyPair | None = None) -> ssl.SSLContext:
+def server_context(
+    certificate: Path, key: Path, rsa: KeyPair | None = None, *, rsa_key_exchange: bool = True
+) -> ssl.SSLContext:
     """Return the TLS context of all listeners.
 
     TLS 1.2 and 1.3; session tickets are off, since each costs a connection some kilobytes and devices don't resume.
@@ -85,6 +86,7 @@ def server_context(certificate: Path, key: Path, rsa: KeyPair | None = None) -> 
         certificate: PEM file, the server's certificate first.
         key: PEM file of its private key.
         rsa: a second certificate, if the first has a key of another kind.
+        rsa_key_exchange: whether to offer key exchange by RSA, too.
 
     Raises:
         OSError: a file can't be read or doesn't fit (``ssl.SSLError`` is one).
@@ -93,7 +95,7 @@ def server_context(certificate: Path, key: Path, rsa: KeyPair | None = None) -> 
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0
-    context.set_ciphers(_CIPHERS)
+    context.set_ciphers(_CIPHERS + _RSA_CIPHERS if rsa_key_exchange else _CIPHERS)
     context.load_cert_chain(certificate, key)
     if rsa is not None:
         context.load_cert_chain(*rsa)

@@ -16,11 +16,11 @@ MTU: Final = 1200
 """Bytes of a datagram; larger messages of a handshake are cut (RFC 6347, 4.1.1.1)."""
 _RECORD_HEADER: Final = 13
 _MAX_READ: Final = 65_536
-_CIPHERS: Final = (
-    b"ECDHE+AESGCM:ECDHE+CHACHA20:"
-    # All that the vendor's SDKs for C can do with certificates. They offer pre-shared keys, too, when they have none.
-    b"AES256-SHA256:AES128-SHA256:AES256-SHA:AES128-SHA:"
-    b"PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-AES128-CCM8:PSK-AES128-CCM:"
+_CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20"
+_RSA_CIPHERS: Final = b":AES256-SHA256:AES128-SHA256:AES256-SHA:AES128-SHA"
+"""All that the vendor's SDKs for C can do with certificates. They offer pre-shared keys, too, when they have none."""
+_PSK_CIPHERS: Final = (
+    b":PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-AES128-CCM8:PSK-AES128-CCM:"
     b"PSK-AES128-CBC-SHA256:PSK-AES128-CBC-SHA:@SECLEVEL=0"
 )
 """Security level 0 lets AES128-CCM-8 in, which RFC 7252, 9.1.3.1 demands; nothing weaker is listed."""
@@ -42,12 +42,13 @@ class Handshake:
 class DtlsContext:
     """What all sessions share: certificate, keys, and the secret of the cookies."""
 
-    def __init__(self, pairs: Iterable[tuple[Path, Path]], keys: PskKeys) -> None:
+    def __init__(self, pairs: Iterable[tuple[Path, Path]], keys: PskKeys, *, rsa_key_exchange: bool = True) -> None:
         """Load the server's certificates.
 
         Args:
             pairs: PEM files of certificates and their keys, at most one for each kind of key.
             keys: finds pre-shared keys.
+            rsa_key_exchange: whether to offer key exchange by RSA, too.
 
         Raises:
             DtlsError: one can't be used.
@@ -56,7 +57,7 @@ class DtlsContext:
         self._secret = secrets.token_bytes(32)
         self._address = b""
         context = SSL.Context(SSL.DTLS_SERVER_METHOD)
-        context.set_cipher_list(_CIPHERS)
+        context.set_cipher_list(_CIPHERS + (_RSA_CIPHERS if rsa_key_exchange else b"") + _PSK_CIPHERS)
         for certificate, key in pairs:
             try:
                 context.use_certificate_chain_file(str(certificate))

@@ -43,7 +43,15 @@ class CoapService:
         self._max_sessions = max_sessions
         self._listeners: list[DatagramListener] = []
 
-    async def start(self, host: str, coap_port: int, coaps_port: int, pairs: Sequence[tuple[Path, Path]]) -> Ports:
+    async def start(
+        self,
+        host: str,
+        coap_port: int,
+        coaps_port: int,
+        pairs: Sequence[tuple[Path, Path]],
+        *,
+        rsa_key_exchange: bool = True,
+    ) -> Ports:
         """Listen.
 
         Args:
@@ -51,6 +59,7 @@ class CoapService:
             coap_port: of the symmetric mode; 0: any free one.
             coaps_port: of DTLS; 0: any free one.
             pairs: PEM files of the server's certificates and their keys, at most one for each kind of key.
+            rsa_key_exchange: whether to offer key exchange by RSA, too.
 
         Raises:
             OSError: an address can't be used; the text names it.
@@ -60,7 +69,7 @@ class CoapService:
         def context() -> "DtlsContext":
             from thingplane.coap_access.dtls import DtlsContext  # noqa: PLC0415 - see DtlsListener
 
-            return DtlsContext(pairs, self._keys)
+            return DtlsContext(pairs, self._keys, rsa_key_exchange=rsa_key_exchange)
 
         listener = DtlsListener(self._resources, self.counters, context, self._max_sessions, IDLE_S)
         return Ports(coap, await self._listen(listener, host, coaps_port))
