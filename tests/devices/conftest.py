@@ -22,6 +22,7 @@ from tests.common.sdk_api import sdk_api
 from thingplane.cloud import Services
 from thingplane.devices.service import DeviceService
 from thingplane.groups.service import GroupService
+from thingplane.ota.service import OtaVersionService
 from thingplane.products.service import NewProduct, Product, ProductService
 from thingplane.storage.database import Database
 
@@ -37,10 +38,19 @@ def groups(database: Database, clock: FakeClock, devices: DeviceService) -> Grou
 
 
 @pytest.fixture
+def versions(database: Database, clock: FakeClock) -> OtaVersionService:
+    return OtaVersionService(database, clock)
+
+
+@pytest.fixture
 async def api(
-    products: ProductService, devices: DeviceService, groups: GroupService, clock: FakeClock
+    products: ProductService,
+    devices: DeviceService,
+    groups: GroupService,
+    versions: OtaVersionService,
+    clock: FakeClock,
 ) -> AsyncIterator[Api]:
-    async with sdk_api(Services(products, devices, groups), clock) as api:
+    async with sdk_api(Services(products, devices, groups, versions), clock) as api:
         yield api
 
 
@@ -48,9 +58,15 @@ Xml = Callable[..., Awaitable[ET.Element]]
 
 
 @pytest.fixture
-def xml(products: ProductService, devices: DeviceService, groups: GroupService, clock: FakeClock) -> Xml:
+def xml(
+    products: ProductService,
+    devices: DeviceService,
+    groups: GroupService,
+    versions: OtaVersionService,
+    clock: FakeClock,
+) -> Xml:
     """Calls an operation, and gives the root element of its answer."""
-    api = Api(Services(products, devices, groups), clock=clock, scheme="acs3")
+    api = Api(Services(products, devices, groups, versions), clock=clock, scheme="acs3")
 
     async def call(action: str, /, **parameters: Any) -> ET.Element:
         _, _, body = await api.send(api.signer.sign(action, {**parameters, "Format": "XML"}))

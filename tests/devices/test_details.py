@@ -7,6 +7,7 @@ from tests.common.clock import FakeClock
 from thingplane.bus import LocalBus
 from thingplane.cloud import Services
 from thingplane.devices.service import DeviceService
+from thingplane.ota.service import OtaVersionService
 from thingplane.products.service import Product, ProductService
 from thingplane.storage.database import Database
 
@@ -65,13 +66,13 @@ async def test_detail_tells_of_the_first_and_the_last_connection(
     assert (data["GmtOnline"], data["UtcOnline"]) == ("2020-01-17 16:19:11", "2020-01-17T08:19:11.091Z")
 
 
-async def test_details_of_a_cached_device_need_no_database(
+async def test_identity_and_state_of_a_cached_device_need_no_database(
     api: Api, database: Database, devices: DeviceService, product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = await devices.register(product, "lamp-1")
-    assert (await api.call("QueryDeviceDetail", IotId=device.iot_id))["Success"]
+    assert (await api.call("GetDeviceStatus", IotId=device.iot_id))["Success"]
     monkeypatch.setattr(database, "read", None)
-    for action in ("QueryDeviceDetail", "GetDeviceStatus", "QueryDeviceInfo"):
+    for action in ("GetDeviceStatus", "QueryDeviceInfo"):
         assert (await api.call(action, IotId=device.iot_id))["Success"]
         assert (await api.call(action, ProductKey=product.product_key, DeviceName="lamp-1"))["Success"]
 
@@ -81,7 +82,7 @@ async def test_the_region_is_the_node_s(
 ) -> None:
     devices = DeviceService(database, clock, LocalBus(), products, region="eu-central-1")
     device = await devices.register(product, "lamp-1")
-    api = Api(Services(products, devices), clock=clock)
+    api = Api(Services(products, devices, OtaVersionService(database, clock)), clock=clock)
     assert (await api.call("QueryDeviceDetail", IotId=device.iot_id))["Data"]["Region"] == "eu-central-1"
 
 
@@ -126,6 +127,20 @@ async def test_a_batch_leaves_out_names_without_a_device(
             "Nickname": "Lamp_1",
         },
     ]
+
+
+async def test_details_tell_the_version_of_the_default_module_alone(
+    api: Api, devices: DeviceService, versions: OtaVersionService, product: Product
+) -> None:
+    lamp, other = [await devices.register(product, name) for name in ("lamp-1", "lamp-2")]
+    await versions.report(lamp, "1.2.0")
+    for device in (lamp, other):
+        await versions.report(device, "7", "radio")
+    told = [(await api.call("QueryDeviceDetail", IotId=device.iot_id))["Data"] for device in (lamp, other)]
+    key = product.product_key
+    batch = await api.call("BatchQueryDeviceDetail", ProductKey=key, DeviceName=["lamp-1", "lamp-2"])
+    for details in (told, batch["Data"]["Data"]):
+        assert [detail.get("FirmwareVersion") for detail in details] == ["1.2.0", None]
 
 
 async def test_a_batch_has_at_most_100_names_of_one_product(

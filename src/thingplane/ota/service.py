@@ -1,5 +1,6 @@
 """Updates over the air: the parts of this slice put together; also the way in for other slices."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -77,6 +78,12 @@ class OtaVersionService:
         query = select(_module, ota_module_versions.c.version).where(_device == device_id).order_by(_module)
         async with self._database.read() as connection:
             return {row.module: row.version for row in await connection.execute(query)}
+
+    async def of_module(self, device_ids: Sequence[int], module: str = DEFAULT_MODULE) -> dict[int, str]:
+        """Return which version of a module devices run, by the devices' keys; those that never said so are absent."""
+        query = select(_device, ota_module_versions.c.version).where(_device.in_(device_ids), _module == module)
+        async with self._database.read() as connection:
+            return {row.device_id: row.version for row in await connection.execute(query)}
 
     async def page(self, device_id: int, page: int, size: int) -> tuple[list[ModuleVersion], int]:
         """Return a page of a device's versions, ordered by module, and the number of all.

@@ -7,6 +7,7 @@ from thingplane.cloud.times import gmt, utc
 from thingplane.devices import errors
 from thingplane.devices.addressing import DeviceRequest, addressed
 from thingplane.devices.service import DeviceService
+from thingplane.ota.service import OtaVersionService
 from thingplane.products.errors import NULL_PRODUCT_KEY
 from thingplane.products.service import ProductService
 
@@ -62,6 +63,7 @@ class DeviceDetail(Struct):
     GmtOnline: str | None = None
     UtcOnline: str | None = None
     IpAddress: str | None = None
+    FirmwareVersion: str | None = None
     Nickname: str | None = None
 
 
@@ -74,6 +76,7 @@ async def QueryDeviceDetail(ctx: Context, req: QueryDeviceDetailRequest) -> Quer
     devices = ctx.service(DeviceService)
     device = await addressed(ctx, req)
     product = await ctx.service(ProductService).get(ctx.instance.id, device.product_key)
+    versions = await ctx.service(OtaVersionService).of_module([device.id])
     return QueryDeviceDetailResponse(
         Data=DeviceDetail(
             # An instance belongs to one account: whoever gets this far owns the device.
@@ -93,6 +96,8 @@ async def QueryDeviceDetail(ctx: Context, req: QueryDeviceDetailRequest) -> Quer
             GmtOnline=gmt(device.online_at),
             UtcOnline=utc(device.online_at),
             IpAddress=device.ip,
+            # Of the default module (guide 4.8.6); ListOTAModuleVersionsByDevice tells those of all modules.
+            FirmwareVersion=versions.get(device.id),
             Nickname=device.nickname,
         )
     )
@@ -118,6 +123,7 @@ class BatchDeviceDetail(Struct):
     UtcCreate: str | None
     GmtActive: str | None = None
     UtcActive: str | None = None
+    FirmwareVersion: str | None = None
     Nickname: str | None = None
 
 
@@ -133,6 +139,8 @@ class BatchQueryDeviceDetailResponse(Response):
 async def BatchQueryDeviceDetail(ctx: Context, req: BatchQueryDeviceDetailRequest) -> BatchQueryDeviceDetailResponse:
     devices = ctx.service(DeviceService)
     product = await ctx.service(ProductService).get(ctx.instance.id, req.ProductKey)
+    found = await devices.several(product, req.DeviceName)
+    versions = await ctx.service(OtaVersionService).of_module([device.id for device in found])
     return BatchQueryDeviceDetailResponse(
         Data=BatchDeviceDetails(
             Data=[
@@ -149,9 +157,10 @@ async def BatchQueryDeviceDetail(ctx: Context, req: BatchQueryDeviceDetailReques
                     UtcCreate=utc(device.created_at),
                     GmtActive=gmt(device.activated_at),
                     UtcActive=utc(device.activated_at),
+                    FirmwareVersion=versions.get(device.id),
                     Nickname=device.nickname,
                 )
-                for device in await devices.several(product, req.DeviceName)
+                for device in found
             ]
         )
     )
