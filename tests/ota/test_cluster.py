@@ -51,10 +51,12 @@ async def node(world: World, *, alone: bool = False) -> AsyncIterator[Node]:
         base_url=world.ota.base_url,
         alone=alone,
     )
-    await ota.start(ticking=False)
-    yield Node(ota, downlink, bus)
-    await ota.close()
-    await database.close()
+    try:
+        await ota.start(ticking=False)
+        yield Node(ota, downlink, bus)
+    finally:
+        await ota.close()
+        await database.close()
 
 
 def told(*downlinks: RecordingDownlink) -> Counter[int]:
