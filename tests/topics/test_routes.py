@@ -245,6 +245,19 @@ async def test_routes_go_with_the_device_at_either_end(world: World) -> None:
     assert world.routes.routes(world.source) == ()
 
 
+@one_database
+async def test_an_instance_that_the_product_was_distributed_to_has_no_part_in_its_routes(
+    world: World, products: ProductService
+) -> None:
+    await products.copy(world.product, 2)
+    listener = world.topic("listener")
+    await world.create(listener)
+    assert await world.routes.destinations(2, world.source) == []
+    assert await world.routes.sources(2, listener) == []
+    assert await world.routes.delete(2, world.source, [listener]) == [listener]
+    assert await world.destinations() == [listener]
+
+
 async def test_routes_survive_a_restart_and_reach_other_nodes(
     *,
     world: World,

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import ColumnElement, delete, exists, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.bus import Bus
 from thingplane.devices.errors import NOT_EXISTED_DEVICE
-from thingplane.devices.service import Device, DeviceService
+from thingplane.devices.service import Device, DeviceService, devices
 from thingplane.messaging.errors import INACTIVE_DEVICE
 from thingplane.products.service import ProductService
 from thingplane.storage.database import Database
@@ -91,9 +91,9 @@ class TopicRouteService:
             BusinessError: iot.messagebroker.InvalidFormattedTopicName, iot.prod.NotExistedProduct.
         """
         await self._own(instance_id, topic)
-        query = select(topic_routes.c.destination).where(topic_routes.c.source == topic).order_by(topic_routes.c.id)
+        query = select(topic_routes.c.destination).where(topic_routes.c.source == topic, _of(instance_id))
         async with self._database.read() as connection:
-            return list((await connection.execute(query)).scalars())
+            return list((await connection.execute(query.order_by(topic_routes.c.id))).scalars())
 
     async def sources(self, instance_id: int, topic: str) -> list[str]:
         """Return the source topics of a destination, oldest route first.
@@ -102,9 +102,9 @@ class TopicRouteService:
             BusinessError: as ``destinations``.
         """
         await self._own(instance_id, topic)
-        query = select(topic_routes.c.source).where(topic_routes.c.destination == topic).order_by(topic_routes.c.id)
+        query = select(topic_routes.c.source).where(topic_routes.c.destination == topic, _of(instance_id))
         async with self._database.read() as connection:
-            return list((await connection.execute(query)).scalars())
+            return list((await connection.execute(query.order_by(topic_routes.c.id))).scalars())
 
     async def create(self, instance_id: int, source: str, destinations: Sequence[str]) -> list[str]:
         """Add routes; those that exist already stay.
@@ -161,7 +161,9 @@ class TopicRouteService:
         _, name, _ = await self._own_source(instance_id, source)
         topics = {given: given.replace(_DEVICE_NAME, name) for given in destinations}
         leaving = delete(topic_routes).where(
-            topic_routes.c.source == source, topic_routes.c.destination.in_(list(topics.values()))
+            topic_routes.c.source == source,
+            topic_routes.c.destination.in_(list(topics.values())),
+            _of(instance_id),
         )
         async with self._database.write() as connection:
             removed = set((await connection.execute(leaving.returning(topic_routes.c.destination))).scalars())
@@ -231,6 +233,15 @@ class TopicRouteService:
             return None
         permissions = await self._topics.permissions(device.product_id)
         return device if permissions.may_subscribe(rest) else None
+
+
+def _of(instance_id: int) -> ColumnElement[bool]:
+    """Return the condition that a route is one between devices of an instance.
+
+    The ProductKey in a topic does not tell: a product that was distributed has the same in several instances.
+    """
+    own = (devices.c.id == topic_routes.c.source_device_id, devices.c.instance_id == instance_id)
+    return exists(select(devices.c.id).where(*own))
 
 
 async def _leave(connection: AsyncConnection, device_ids: Sequence[int], _source: int, _target: int) -> None:
