@@ -202,35 +202,6 @@ def test_a_malformed_authorization_is_refused(authenticator: Authenticator, cloc
     assert (error.status, error.code) == (400, "IncompleteSignature")
 
 
-def test_the_headers_of_the_older_sdk_for_java_are_accepted() -> None:
-    """Recorded from aliyun-java-sdk-core 4.7.10, signature version V3: signed headers come last, without the host."""
-    call = received(
-        SignedRequest(
-            "POST",
-            "/?Action=Pub&Format=JSON&Version=2018-01-20&ProductKey=a1trbfNFiUo"
-            "&TopicFullName=%2Fa1trbfNFiUo%2Flamp1%2Fuser%2Fget",
-            {
-                "accept": "application/json",
-                "x-acs-date": "2026-11-22T13:00:27Z",
-                "x-acs-signature-nonce": "8b4cbcb647f3b997925ccbe14dfae354",
-                "content-md5": "s7fx2zbyqsXTEkupm6sIYQ==",
-                "authorization": "ACS3-HMAC-SHA256 Credential=testid,"
-                "Signature=ae9e16772941f3ebc9b0d3e9cc2b2234db7514e4cbf47a4cf56ab311cd15789f,"
-                "SignedHeaders=content-type;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;"
-                "x-acs-version",
-                "x-acs-action": "Pub",
-                "x-acs-version": "2018-01-20",
-                "x-acs-content-sha256": "8f76583a3b23bb624971236a19039208ce3a29752ff48a4cd4b10c8da12f3765",
-                "content-type": "application/x-www-form-urlencoded",
-                "host": "127.0.0.1:18899",
-            },
-            b"MessageContent=aGVsbG8%3D",
-        )
-    )
-    authenticator = Authenticator(KEYS, FakeClock(1_795_352_427_000))
-    assert authenticator.authenticate(call).caller.access_key_id == "testid"
-
-
 def test_headers_that_mean_something_must_be_signed(authenticator: Authenticator, clock: FakeClock) -> None:
     request = signer(clock, "acs3").sign("Pub", {})
     error = refusal(authenticator, received(request, **{"x-acs-extra": "1"}))
