@@ -46,8 +46,13 @@ class Device:
         client = self.client = paho.Client(text, protocol=paho.MQTTv5)
         client.username_pw_set(f"{name}&{PRODUCT_KEY}", secret)
         put = self._events.put
+
+        def on_disconnect(_client: Any, _user: Any, code: Any, said: Any = None) -> None:
+            client.disconnect()  # or it waits a second to connect again
+            put(("disconnect", (getattr(code, "value", code), said)))
+
         client.on_connect = lambda _c, _u, flags, code, said: put(("connect", (code.value, flags, said)))
-        client.on_disconnect = lambda _c, _u, code, said=None: put(("disconnect", (getattr(code, "value", code), said)))
+        client.on_disconnect = on_disconnect
         client.on_message = lambda _c, _u, message: put(("message", message))
         client.on_publish = lambda _c, _u, mid: put(("publish", mid))
         client.on_subscribe = lambda _c, _u, _mid, codes, _said: put(("subscribe", [code.value for code in codes]))
