@@ -7,10 +7,14 @@ import pytest
 from tests.common.api import Api
 from tests.common.clock import FakeClock
 from tests.devices.marks import one_database
+from thingplane.cloud import Services
+from thingplane.cloud.client import CallError
+from thingplane.cloud.quota import Quota
 from thingplane.devices.operations.listing import english_date
 from thingplane.devices.page_token import read_token, write_token
 from thingplane.devices.service import DeviceService
-from thingplane.products.service import Product
+from thingplane.products.operations import queries  # noqa: F401 - registers QueryProductList
+from thingplane.products.service import Product, ProductService
 
 
 def names(answer: dict[str, Any]) -> list[str]:
@@ -129,6 +133,20 @@ async def test_the_last_pages_within_the_limits_are_answered(api: Api, product: 
 @pytest.mark.parametrize("list_id", [1, 17, 10**18 - 1])
 def test_a_token_keeps_its_place(list_id: int) -> None:
     assert read_token(list_id, write_token(list_id, 42)) == 42
+
+
+@one_database
+async def test_pages_from_100000_devices_on_are_limited_to_two_a_second(
+    products: ProductService, devices: DeviceService, clock: FakeClock, product: Product
+) -> None:
+    api = Api(Services(products, devices), clock=clock, quota=Quota(clock))
+    listing = {"ProductKey": product.product_key, "PageSize": 50, "NextToken": write_token(product.id, 1)}
+    for action, given in (("QueryDevice", listing), ("QueryProductList", {"PageSize": 50})):
+        for _ in range(2):
+            assert (await api.call(action, **given, CurrentPage=2000))["Success"]
+        with pytest.raises(CallError, match=r"Throttling\.User"):
+            await api.call(action, **given, CurrentPage=2000)
+        assert (await api.call(action, **given, CurrentPage=1999))["Success"]
 
 
 def test_dates_are_english_and_padded() -> None:

@@ -38,7 +38,7 @@ from thingplane.cloud.http import (
 )
 from thingplane.cloud.parameters import decode, missing
 from thingplane.cloud.quota import Quota
-from thingplane.cloud.registry import OPERATIONS, Operation
+from thingplane.cloud.registry import DEEP, OPERATIONS, Operation
 from thingplane.cloud.schema import Response
 from thingplane.cloud.signature import Authenticator, SignedCall
 
@@ -211,6 +211,8 @@ class CloudApp:
                 raise RAM_ACTION_PERMISSION_DENY(f"The access policy does not allow iot:{name} on {resource}.")
         self._quota.spend(key.caller.account_id, name, operation.qps)
         request = decode(operation.request, values)
+        if operation.deep_qps is not None and request.CurrentPage * request.PageSize >= DEEP:  # type: ignore[attr-defined]
+            self._quota.spend(key.caller.account_id, f"{name} from {DEEP} on", operation.deep_qps)
         context = Context(request_id, key.caller, instance, self._services, client_ip)
         try:
             return await operation.handler(context, request)

@@ -10,7 +10,7 @@ import msgspec
 from thingplane.cloud.constraints import describe
 from thingplane.cloud.contract import CONTRACT
 from thingplane.cloud.hints import is_list, parameter_type, struct_of
-from thingplane.cloud.registry import OPERATIONS, Operation
+from thingplane.cloud.registry import DEEP, OPERATIONS, Operation
 from thingplane.cloud.schema import Field, Struct
 
 COVERAGE_PAGE = "coverage.md"
@@ -90,7 +90,8 @@ def _operation(operation: Operation) -> Iterator[str]:
         yield operation.handler.__doc__.strip().splitlines()[0]
         yield ""
     section = CONTRACT[operation.name].section if operation.name in CONTRACT else None
-    yield f"{operation.qps} calls a second" + (f"; guide section {section}." if section else ".")
+    deep = f", {operation.deep_qps} where CurrentPage times PageSize is {DEEP} or more" if operation.deep_qps else ""
+    yield f"{operation.qps} calls a second{deep}" + (f"; guide section {section}." if section else ".")
     yield ""
     yield "| parameter | type | mandatory | constraints | refused with |"
     yield "|---|---|---|---|---|"

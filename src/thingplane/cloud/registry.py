@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Final, TypeVar, get_type_hints
 
 from thingplane.cloud.context import Context
 from thingplane.cloud.schema import Request, Response
@@ -24,16 +24,22 @@ class Operation:
     qps: int
     """Documented calls a second for an account with its sub-users."""
     module: str
+    deep_qps: int | None = None
+    """Documented calls a second for pages from ``DEEP`` entries on; None: as many as for others."""
 
+
+DEEP: Final = 100_000
+"""CurrentPage times PageSize from which on some lists are limited to fewer calls (guide 4.7.3, 4.8.8)."""
 
 OPERATIONS: dict[str, Operation] = {}
 
 
-def operation(*, qps: int) -> Callable[[H], H]:
+def operation(*, qps: int, deep_qps: int | None = None) -> Callable[[H], H]:
     """Register an async function as the operation of the same name.
 
     Args:
         qps: documented calls a second for an account with its sub-users.
+        deep_qps: those for pages from ``DEEP`` entries on, for a request with CurrentPage and PageSize.
     """
 
     def register(handler: H) -> H:
@@ -42,7 +48,13 @@ def operation(*, qps: int) -> Callable[[H], H]:
             raise ValueError(f"operation {name} is declared twice: {OPERATIONS[name].module} and {handler.__module__}")
         hints = get_type_hints(handler)
         OPERATIONS[name] = Operation(
-            name, handler, request=hints["req"], response=hints["return"], qps=qps, module=handler.__module__
+            name,
+            handler,
+            request=hints["req"],
+            response=hints["return"],
+            qps=qps,
+            module=handler.__module__,
+            deep_qps=deep_qps,
         )
         return handler
 

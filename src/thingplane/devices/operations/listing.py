@@ -57,7 +57,7 @@ class QueryDeviceResponse(Response):
     Data: ListedDevices
 
 
-@operation(qps=50)
+@operation(qps=50, deep_qps=2)
 async def QueryDevice(ctx: Context, req: QueryDeviceRequest) -> QueryDeviceResponse:
     devices = ctx.service(DeviceService)
     product = await ctx.service(ProductService).get(ctx.instance.id, req.ProductKey)

@@ -103,7 +103,7 @@ class QueryProductListResponse(Response):
     Data: ProductPage
 
 
-@operation(qps=50)
+@operation(qps=50, deep_qps=2)
 async def QueryProductList(ctx: Context, req: QueryProductListRequest) -> QueryProductListResponse:
     service = ctx.service(ProductService)
     products, total = await service.page(
