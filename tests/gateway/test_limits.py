@@ -11,12 +11,14 @@ from structlog.testing import LogCapture
 
 from tests.gateway.client import Client, connect_packet
 from tests.gateway.conftest import StartWorld
-from tests.gateway.silent_transport import deaf_device, packets
+from tests.gateway.silent_transport import SilentTransport, deaf_device, packets
 from tests.gateway.support import PRODUCT_KEY, World, until
-from tests.gateway.test_websocket import frame
+from tests.gateway.test_websocket import HANDSHAKE, frame
 from thingplane.bus import DownlinkMessage
 from thingplane.gateway.connection import Connection
 from thingplane.gateway.portions import PORTION
+from thingplane.gateway.streams import WebSocketStream
+from thingplane.gateway.transport import Peer
 from thingplane.mqtt import Properties, ReasonCode
 from thingplane.mqtt.packets import Connack, Disconnect, Ping, Puback, Publish, Subscribe, Subscription, Unsubscribe
 from thingplane.tls import Certificates, server_context
@@ -93,6 +95,22 @@ async def test_pings_of_websocket_without_end_are_no_way_around_it(start: StartW
         await turns(4)
     assert transport.is_aborted
     assert len(transport.written) < limit + PORTION + 1000
+
+
+async def test_strangers_that_do_not_read_are_named_by_their_address(start: StartWorld, logs: LogCapture) -> None:
+    world = await start(write_buffer=100_000)
+    stream = WebSocketStream(Connection(world.gateway._hub, Peer("192.0.2.9")))
+    transport = SilentTransport(stream)
+    stream.attach(transport)
+    stream.data_received(HANDSHAKE)
+    for _ in range(100):
+        if transport.is_aborted:
+            break
+        stream.data_received(frame(b"x" * 125, first=0x89) * 100)
+        await turns(4)
+    assert transport.is_aborted
+    [entry] = [entry for entry in logs.entries if entry["event"] == "device does not read, connection closed"]
+    assert entry["device"] == "192.0.2.9"
 
 
 async def test_acknowledgements_that_nobody_reads_are_limited_too(start: StartWorld) -> None:

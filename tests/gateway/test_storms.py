@@ -76,6 +76,7 @@ async def test_a_connect_may_come_byte_by_byte_but_not_for_ever(start: StartWorl
     for client in endless:
         assert await client.closed() == []
     assert len(world.gateway._hub.open) == 1
+    assert world.gateway.reading()["mqtt_rejected_total:no connect"] == 20
 
 
 async def test_a_device_that_vanished_is_offline_after_one_and_a_half_keep_alives(world: World) -> None:

@@ -127,6 +127,8 @@ class Connection(Portioned):
 
     def lost_connection(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio passes it
         self._hub.end(self)
+        if self.link.packet is None:
+            self._hub.counters.rejected["no connect"] += 1
         self.link.connection_lost()
 
     def pause_writing(self) -> None:
@@ -177,9 +179,8 @@ class Connection(Portioned):
         if transport is None or not self._full or transport.get_write_buffer_size() <= self._hub.settings.write_buffer:
             return
         self._hub.counters.overflows += 1
-        _log.warning(
-            "device does not read, connection closed", device=self.identity, waiting=self._hub.settings.write_buffer
-        )
+        waiting = self._hub.settings.write_buffer
+        _log.warning("device does not read, connection closed", device=self.identity or self.ip, waiting=waiting)
         self._transport = None  # the loop tells of the loss only later
         transport.abort()
 
