@@ -6,7 +6,7 @@ from typing import Final
 
 from thingplane.gateway.transport import Transport, Upper
 
-PORTION: Final = 16_384
+PORTION: Final = 8_192
 """Bytes that are handled before all others had their turn: some milliseconds, if they are the smallest packets."""
 
 
