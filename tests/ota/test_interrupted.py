@@ -1,9 +1,11 @@
 """What happens at the same time, or only half: ends, cancellations and restarts of batches beside everything else."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
 from tests.devices.marks import one_database
 from tests.ota.world import World
@@ -224,3 +226,69 @@ async def test_a_package_has_one_running_batch_of_these_kinds(world: World, kind
     assert sorted(type(one).__name__ for one in made) == ["BusinessError", "BusinessError", "Job"]
     listed = await world.call("ListOTAJobByFirmware", FirmwareId=firmware, CurrentPage=1, PageSize=10)
     assert listed["Total"] == 1
+
+
+class Refusing:
+    """Lets a transaction fail for some times."""
+
+    def __init__(self, process: Any, errors: list[Exception]) -> None:
+        self._process = process
+        self.errors = errors
+
+    async def __call__(self, reports: Any) -> None:
+        if self.errors:
+            raise self.errors.pop()
+        await self._process(reports)
+
+
+@one_database
+@pytest.mark.parametrize(
+    "error", [IntegrityError, OperationalError, InterfaceError, lambda *_: ConnectionRefusedError("no server")]
+)
+async def test_no_report_is_lost_to_others_or_to_a_database_that_is_away(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Any
+) -> None:
+    monkeypatch.setattr("thingplane.ota.reports.RETRY_DELAY_S", 0.001)
+    (lamp,) = await world.fleet(1)
+    job = await world.job(await world.package())
+    reports = world.ota._reports
+    refusing = Refusing(reports._process, [error("INSERT", {}, Exception("why")) for _ in range(5)])
+    monkeypatch.setattr(reports, "_process", refusing)
+    await world.inform(lamp, "2.0")
+    assert (refusing.errors, await world.states(job)) == ([], {"lamp-1": "SUCCEEDED"})
+
+
+@one_database
+async def test_a_report_that_can_never_be_written_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lamp,) = await world.fleet(1)
+    job = await world.job(await world.package())
+    reports = world.ota._reports
+    monkeypatch.setattr(reports, "_process", Refusing(reports._process, [DataError("UPDATE", {}, Exception("odd"))]))
+    with pytest.raises(DataError):
+        await world.inform(lamp, "1.9")
+    await world.inform(lamp, "2.0")
+    assert await world.states(job) == {"lamp-1": "SUCCEEDED"}
+
+
+@one_database
+async def test_a_report_that_waits_for_the_database_is_not_acknowledged_by_the_end_of_the_node(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lamp,) = await world.fleet(1)
+    job = await world.job(await world.package())
+    reports = world.ota._reports
+    with monkeypatch.context() as away:
+        refusing = Refusing(reports._process, [ConnectionRefusedError("no server")])
+        away.setattr(reports, "_process", refusing)
+        waiting = asyncio.create_task(world.inform(lamp, "2.0"))
+        while refusing.errors:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+        await world.ota.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await world.ota.start(ticking=False)
+    assert await world.states(job) == {"lamp-1": "QUEUED"}
+    await world.inform(lamp, "2.0")
+    assert await world.states(job) == {"lamp-1": "SUCCEEDED"}

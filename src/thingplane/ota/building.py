@@ -5,11 +5,13 @@ from typing import Final
 
 import msgspec
 from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from thingplane.clock import Clock
 from thingplane.devices.service import DeviceService
 from thingplane.ota import task as tasks
+from thingplane.ota.failures import MOST_COLLISIONS, is_collision
 from thingplane.ota.job import Job
 from thingplane.ota.ledger import Ledger, Written
 from thingplane.ota.outbox import Outbox
@@ -72,9 +74,17 @@ class Builder:
 
     async def step(self, job_id: int, names: Sequence[str] | None) -> bool:
         """Make the next tasks of a job in one transaction; return whether there is more."""
-        written, more = await self._step(job_id, names)
-        self._outbox.send(written)
-        return more
+        collisions = 0
+        while True:
+            try:
+                written, more = await self._step(job_id, names)
+            except DBAPIError as error:
+                collisions += 1
+                if not is_collision(error) or collisions > MOST_COLLISIONS:
+                    raise
+            else:
+                self._outbox.send(written)
+                return more
 
     async def _step(self, job_id: int, names: Sequence[str] | None) -> tuple[Written, bool]:
         ledger = Ledger(self._clock.now_ms())

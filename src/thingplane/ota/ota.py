@@ -114,6 +114,7 @@ class OtaService:
 
     async def close(self) -> None:
         """Stop; what is left is done after the next start."""
+        await self._reports.close()
         await self.scheduler.close()
         await self._builder.close()
         await self.outbox.close()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
+import structlog
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from thingplane.clock import Clock
 from thingplane.devices.service import DeviceService
 from thingplane.ota import task as tasks
+from thingplane.ota.failures import MOST_COLLISIONS, is_away, is_collision
 from thingplane.ota.ledger import Ledger
 from thingplane.ota.outbox import Outbox
 from thingplane.ota.policies import Policies
@@ -22,6 +24,9 @@ from thingplane.storage.database import Database
 
 MOST: Final = 256
 """Reports of one transaction."""
+RETRY_DELAY_S: Final = 1.0
+
+_log = structlog.get_logger(__name__)
 
 _NEW_VERSION: Final = (
     update(ota_module_versions)
@@ -93,12 +98,24 @@ class Reports:
             self._worker = loop.create_task(self._work(), name="OTA reports")
         await future
 
+    async def close(self) -> None:
+        """Give up what waits for the database; it was not acknowledged."""
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.wait([self._worker])
+        waiting, self._waiting = self._waiting, []
+        for _, future in waiting:
+            future.cancel()
+
     async def _work(self) -> None:
         try:
             while self._waiting:
                 some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
                 try:
                     await self._processed([report for report, _ in some])
+                except asyncio.CancelledError:
+                    self._waiting = some + self._waiting
+                    raise
                 except Exception as error:  # noqa: BLE001 - whoever waits gets it
                     for _, future in some:
                         if not future.done():
@@ -111,12 +128,21 @@ class Reports:
             self._worker = None
 
     async def _processed(self, reports: Sequence[Report]) -> None:
-        try:
-            await self._process(reports)
-        except DBAPIError:
-            # Somebody else made a task for one of the devices at the same time: now it is there to be seen. Or the
-            # transaction was the victim of a deadlock.
-            await self._process(reports)
+        """Process reports; their acknowledgements wait as long as the database is away."""
+        collisions = 0
+        while True:
+            try:
+                await self._process(reports)
+            except (DBAPIError, OSError) as error:
+                if is_collision(error) and collisions < MOST_COLLISIONS:
+                    collisions += 1
+                elif is_away(error):
+                    _log.warning("reports of updates wait for the database", error=repr(error))
+                    await asyncio.sleep(RETRY_DELAY_S)
+                else:
+                    raise
+            else:
+                return
 
     async def _process(self, reports: Sequence[Report]) -> None:
         ids = sorted({report.device_id for report in reports})
