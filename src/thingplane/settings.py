@@ -99,6 +99,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         int, Meta(description="size of the log of forwarded messages beyond which the oldest are dropped", ge=8_388_608)
     ] = 4_294_967_296
     products_per_instance: Annotated[int, Meta(description="products in one instance", ge=1)] = 1000
+    tags_per_product: Annotated[int, Meta(description="tags of one product", ge=1)] = 100
     topic_categories_per_product: Annotated[int, Meta(description="custom topic categories of one product", ge=3)] = 50
     tags_per_device: Annotated[int, Meta(description="tags of one device", ge=1)] = 100
     devices_per_batch: Annotated[int, Meta(description="devices of one batch registration", ge=1)] = 10_000
@@ -112,6 +113,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         int, Meta(description="hours that tokens from HTTPS and CoAP authentication are valid", ge=1, le=8760)
     ] = 48
     groups_per_instance: Annotated[int, Meta(description="device groups in one instance", ge=1)] = 1000
+    subgroups_per_group: Annotated[int, Meta(description="direct subgroups of one device group", ge=1)] = 100
     groups_per_device: Annotated[int, Meta(description="groups that one device may be in", ge=1)] = 10
     devices_per_group: Annotated[int, Meta(description="devices in one group", ge=1)] = 100_000
     tags_per_group: Annotated[int, Meta(description="tags of one group", ge=1)] = 100

@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import insert
 
 from tests.common.clock import FakeClock
+from tests.common.moving import move
+from tests.devices.marks import one_database
 from thingplane.bus import LocalBus
 from thingplane.devices.registration import new_device
 from thingplane.devices.service import DeviceService
@@ -244,3 +246,17 @@ async def test_devices_of_an_application_are_found_beside_others(
     assert (total, len(found)) == (2, 2)
     names = [device.name for device in found]
     assert await devices.several(product, names) == found
+
+
+@one_database
+async def test_devices_that_went_to_another_instance_are_not_told_of_any_more(
+    products: ProductService, devices: DeviceService, product: Product
+) -> None:
+    applications, lists = devices.applications, devices.lists
+    apply_id = await applications.create_random(product, 2)
+    await applications.done()
+    application = await applications.get(1, apply_id)
+    _, [first, second] = await lists.of_application(application, 10)
+    await move(products, devices, product, first)
+    assert await lists.of_application(application, 10) == (1, [second])
+    assert await applications.names(application) == [second.name]

@@ -245,6 +245,7 @@ async def test_lists_are_paged_newest_first_with_totals(api: Api, clock: FakeClo
     assert await listed_keys(AliyunCommodityCode="iothub") == [basic]
     assert await listed_keys(AliyunCommodityCode="iothub_senior") == keys[::-1]
     assert await listed_keys(ResourceGroupId="rg-second") == [keys[1]]
+    assert await listed_keys(ResourceGroupId="") == await listed_keys()
 
 
 @pytest.mark.parametrize(

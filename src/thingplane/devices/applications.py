@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -48,8 +48,14 @@ class Application(msgspec.Struct, frozen=True):
 
     id: int
     """The ApplyId."""
+    instance_id: int
     product_key: str
     status: Progress
+
+
+def made_with(application: Application) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a device was made with an application and is still in its instance."""
+    return devices.c.application_id == application.id, devices.c.instance_id == application.instance_id
 
 
 OnLife: TypeAlias = Callable[[Action, Sequence[Device]], Awaitable[None]]
@@ -136,12 +142,15 @@ class DeviceApplications:
         return Application(**row._mapping)  # noqa: SLF001 (its documented name)
 
     async def names(self, application: Application) -> list[str]:
-        """Return the names that were found to be free, or those of the devices that were made and are still there."""
+        """Return the names that were found to be free, or those of the devices that were made and are still there.
+
+        Devices that went to another instance are not there any more.
+        """
         table = device_applications
         async with self._database.read() as connection:
             if application.status == "CREATE_SUCCESS":
-                made = select(devices.c.name).where(devices.c.application_id == application.id)
-                return list((await connection.execute(made.order_by(devices.c.id))).scalars())
+                made = select(devices.c.name).where(*made_with(application)).order_by(devices.c.id)
+                return list((await connection.execute(made)).scalars())
             text = await connection.scalar(select(table.c.entries).where(table.c.id == application.id))
         return [name for name, _ in _entries.decode(text)] if text else []
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from thingplane.devices.applications import Application
+from thingplane.devices.applications import Application, made_with
 from thingplane.devices.directory import COLUMNS, DeviceDirectory
 from thingplane.devices.presence import Presence
 from thingplane.devices.record import Device
@@ -82,7 +82,7 @@ class DeviceLists:
 
     async def of_application(self, application: Application, limit: int, offset: int = 0) -> Page:
         """Return devices that an application has made and that are still there, in the order of the application."""
-        return await self._page([devices.c.application_id == application.id], (devices.c.id.asc(),), limit, offset)
+        return await self._page(made_with(application), (devices.c.id.asc(),), limit, offset)
 
     async def statistics(
         self, instance_id: int | None = None, *, product_id: int | None = None, among: Select[Any] | None = None

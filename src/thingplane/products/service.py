@@ -24,7 +24,7 @@ from thingplane.products.product import (
 )
 from thingplane.products.rows import first, locked, paged, to_product
 from thingplane.products.tables import product_tags, products
-from thingplane.products.tags import ProductTags
+from thingplane.products.tags import MAX_TAGS, ProductTags
 from thingplane.storage.database import Database
 from thingplane.storage.polling import Poller
 from thingplane.storage.revisions import Revision
@@ -70,6 +70,7 @@ class ProductService:
         bus: Bus,
         *,
         max_products: int = MAX_PRODUCTS,
+        max_tags: int = MAX_TAGS,
         poll_interval_s: float = 2.0,
     ) -> None:
         """Start with an empty cache.
@@ -80,6 +81,7 @@ class ProductService:
             bus: carries ``ProductChanged`` and ``ProductDeleted``, brings those of other nodes, and carries
                 ``ProductsChanged``.
             max_products: most products an instance may hold.
+            max_tags: most tags of a product.
             poll_interval_s: seconds after which changes by other processes are noticed.
         """
         self._database = database
@@ -93,7 +95,7 @@ class ProductService:
         self.on_copy: list[OnCopy] = []
         self.count_devices: CountDevices = _no_devices
         self.category_name: CategoryName = _no_category
-        self.tags = ProductTags(database)
+        self.tags = ProductTags(database, max_tags=max_tags)
         self.copies = ProductCopies(database)
         self._revision = Revision(database, "products")
         self._poller = Poller("products", self._revision, self._forget_all, poll_interval_s)

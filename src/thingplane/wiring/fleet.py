@@ -37,7 +37,13 @@ class Fleet:
 
     def _products_and_devices(self, ground: Ground) -> None:
         settings, clock, database, bus = ground.settings, ground.clock, ground.database, ground.bus
-        products = self.products = ProductService(database, clock, bus, max_products=settings.products_per_instance)
+        products = self.products = ProductService(
+            database,
+            clock,
+            bus,
+            max_products=settings.products_per_instance,
+            max_tags=settings.tags_per_product,
+        )
         ground.run(products.start, products.close)
         self.topics = TopicService(database, bus, products, max_categories=settings.topic_categories_per_product)
         self.devices = DeviceService(
@@ -68,6 +74,7 @@ class Fleet:
         ground.run(self.routes.start, self.routes.close)
         limits = GroupLimits(
             groups=settings.groups_per_instance,
+            subgroups=settings.subgroups_per_group,
             groups_per_device=settings.groups_per_device,
             devices=settings.devices_per_group,
             tags=settings.tags_per_group,

@@ -72,7 +72,7 @@ async def QueryProduct(ctx: Context, req: QueryProductRequest) -> QueryProductRe
 class QueryProductListRequest(Request):
     CurrentPage: Annotated[int, Field(minimum=1, invalid=INVALID_PAGE_PARAMS)]
     PageSize: Annotated[int, Field(minimum=1, maximum=200, invalid=INVALID_PAGE_PARAMS)] = 10
-    ResourceGroupId: str | None = None
+    ResourceGroupId: Annotated[str | None, Field(doc="Only products in this resource group.")] = None
     AliyunCommodityCode: CommodityCodeParameter = None
 
 
@@ -111,7 +111,7 @@ async def QueryProductList(ctx: Context, req: QueryProductListRequest) -> QueryP
         req.CurrentPage,
         req.PageSize,
         senior=None if req.AliyunCommodityCode is None else req.AliyunCommodityCode == "iothub_senior",
-        resource_group_id=req.ResourceGroupId,
+        resource_group_id=req.ResourceGroupId or None,
     )
     counts = await service.device_counts([product.id for product in products])
     page = ProductPage(
