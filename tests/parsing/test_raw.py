@@ -228,6 +228,33 @@ async def test_a_broken_script_does_not_make_a_call_for_many_devices_fail(raw: R
     assert [code for code, _ in await raw.noted()] == ["26002"]
 
 
+@ON_ONE_DATABASE
+async def test_a_script_that_has_to_be_stopped_is_not_tried_for_each_of_many_devices(
+    raw: RawWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await raw.write("function protocolToRawData(json) { return 'x'.repeat(1 << 29); }")
+    names = ["raw1", *(f"raw{number}" for number in range(2, 7))]
+    for name in names[1:]:
+        raw.world.connect(await raw.world.devices.register(raw.product, name))
+    tries: list[bytes] = []
+    encode = raw.world.parsing.encode
+
+    async def counted(product_id: int, message: bytes) -> bytes:
+        tries.append(message)
+        return await encode(product_id, message)
+
+    monkeypatch.setattr(raw.world.parsing, "encode", counted)
+    answer = await raw.call("SetDevicesProperty", DeviceName=names, Items='{"temp":333}')
+    assert answer["Success"] is True
+    assert len(tries) == 2
+    assert raw.world.downlink.sent == []
+    last = await raw.world.devices.resolve(1, product_key=raw.product.product_key, name="raw6")
+    for device in (raw.device, last):
+        [(_, _, output)] = await raw.records(device)
+        assert (output["code"], output["message"]) == (26002, "the script used more than 64 MB of memory")
+        assert [code for code, _ in await raw.noted(device)] == ["26002"]
+
+
 SERVICES = """
 function protocolToRawData(json) { return [json.method.split('.').pop().length, json.params.times]; }
 function rawDataToProtocol(bytes) { return { id: '1', code: 200, data: { value: bytes[0] } }; }

@@ -78,20 +78,21 @@ class RawWorld:
         """Publish as the device."""
         return await self.world.uplink(f"thing/model/{suffix}", payload, self.device)
 
-    async def noted(self) -> list[tuple[str, str]]:
+    async def noted(self, device: Device | None = None) -> list[tuple[str, str]]:
         """Return code and text of what the platform has written into the device's log."""
         await self.logs.close()
-        return [(entry.code, entry.content) for entry in await self.logs.page(self.device.id, 100)]
+        return [(entry.code, entry.content) for entry in await self.logs.page((device or self.device).id, 100)]
 
     async def posted(self) -> dict[str, Any]:
         """Return the device's last property values."""
         points = await self.world.telemetry.last_properties(self.device.id)
         return {identifier: msgspec.json.decode(point.value) for identifier, point in points.items()}
 
-    async def records(self) -> list[tuple[str, str, Any]]:
+    async def records(self, device: Device | None = None) -> list[tuple[str, str, Any]]:
         """Return identifier, input and output of the calls of the device, newest first."""
         now = self.world.clock.now_ms()
-        page = await self.world.telemetry.service_calls(self.device.id, None, 0, now, 50, ascending=False)
+        key = (device or self.device).id
+        page = await self.world.telemetry.service_calls(key, None, 0, now, 50, ascending=False)
         return [
             (item.identifier, item.input, None if item.output is None else msgspec.json.decode(item.output))
             for item in page.records

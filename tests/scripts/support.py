@@ -14,7 +14,7 @@ from thingplane.scripts.process import Call, Script, Worker
 
 PHP = shutil.which("php") or ""
 
-needs_php = pytest.mark.skipif(not PHP, reason="the PHP interpreter is a package of the system that nothing depends on")
+needs_php = pytest.mark.skipif(not PHP, reason="there is no PHP interpreter here: Debian has it in php-cli")
 LANGUAGES = [Language.JAVASCRIPT, Language.PYTHON, pytest.param(Language.PHP, marks=needs_php)]
 
 HEADS = {

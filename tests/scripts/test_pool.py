@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.scripts.support import children_of, script
+from thingplane.scripts import limits
 from thingplane.scripts import pool as pools
 from thingplane.scripts.language import Function, Language
 from thingplane.scripts.outcome import Fault, Outcome
@@ -54,6 +55,21 @@ async def test_looping_scripts_do_not_delay_other_products(pool: ScriptPool) -> 
     assert not any(loop.done() for loop in loops[2:])
     for loop in loops:
         loop.cancel()
+
+
+async def test_scripts_that_take_long_do_not_delay_other_products(
+    pool: ScriptPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Waiting costs no CPU time, so nothing stops these; two of them would keep both workers.
+    monkeypatch.setattr(limits, "LONG_S", 0.02)
+    wait = script(Language.PYTHON, "import threading; threading.Semaphore(0).acquire(timeout=0.05); return 1")
+    waits = [asyncio.create_task(run(pool, key, wait)) for key in (1, 2) for _ in range(60)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for _ in range(3):
+        assert (await run(pool, 3, ECHO)).result == b"1"
+    assert sum(task.done() for task in waits) < 30
+    for task in waits:
+        task.cancel()
 
 
 async def test_a_crash_loses_its_own_message_only(pool: ScriptPool) -> None:

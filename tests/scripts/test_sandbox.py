@@ -181,6 +181,8 @@ LOOPS = {
 REGEXES = {
     JAVASCRIPT: "return /(a+)+$/.test('a'.repeat(40) + 'b');",
     PYTHON: "import re; return re.match('(a+)+$', 'a' * 40 + 'b')",
+    # PHP gives up by itself after a million steps, unless it is told not to.
+    PHP: "ini_set('pcre.backtrack_limit', 4000000000); return preg_match('/(a+)+$/', str_repeat('a', 40) . 'b');",
 }
 BOMBS = {
     JAVASCRIPT: "var a = []; for (;;) a.push(new Uint8Array(1 << 20));",
@@ -196,7 +198,7 @@ async def test_an_endless_loop_costs_one_message(worker: Worker, language: Langu
     assert await result(worker, language, "return 1;") == 1
 
 
-@pytest.mark.parametrize("language", REGEXES)
+@pytest.mark.parametrize("language", LANGUAGES)
 async def test_a_catastrophic_regular_expression_costs_one_message(worker: Worker, language: Language) -> None:
     outcome = await failure(worker, language, REGEXES[language])
     assert (outcome.reason, outcome.stopped) == (TOO_LONG, True)
@@ -246,8 +248,13 @@ async def test_endless_recursion_costs_one_message(worker: Worker, language: Lan
     assert await result(worker, language, "return 1;") == 1
 
 
-async def test_a_crash_costs_one_message_and_none_of_those_around_it(worker: Worker) -> None:
-    crash = script(PYTHON, "import ctypes; return 1 if bytes[0] else ctypes.string_at(0)")
+@pytest.mark.parametrize("language", [PYTHON, pytest.param(PHP, marks=needs_php)])
+async def test_a_crash_costs_one_message_and_none_of_those_around_it(worker: Worker, language: Language) -> None:
+    body = {
+        PYTHON: "import ctypes; return 1 if bytes[0] else ctypes.string_at(0)",
+        PHP: "return $bytes[0] ? 1 : FFI::string(FFI::cast('char *', FFI::new('long')));",
+    }[language]
+    crash = script(language, body)
     outcomes: list[Outcome] = []
     calls = [process.Call(Function.DECODE, b"[[%d]]" % number) for number in (1, 1, 0, 1)]
     death = await worker.run(crash, calls, outcomes.append)
@@ -263,6 +270,56 @@ async def test_a_guest_that_ends_itself_is_replaced(worker: Worker) -> None:
     for status in (3, 0):
         assert f"status {status}" in (await failure(worker, PYTHON, f"import os; os._exit({status})")).reason
     assert await result(worker, PYTHON, "return 1") == 1
+
+
+@needs_php
+async def test_a_php_process_that_ends_without_an_answer_does_not_get_that_of_the_next_message(worker: Worker) -> None:
+    body = "if (!$bytes[0]) FFI::cdef('void _exit(int);')->_exit(0); return $bytes[0];"
+    outcomes: list[Outcome] = []
+    calls = [process.Call(Function.DECODE, b"[[%d]]" % number) for number in (1, 0, 2)]
+    death = await worker.run(script(PHP, body), calls, outcomes.append)
+    assert [outcome.result for outcome in outcomes] == [b"1"]
+    assert death is not None
+    assert "status 0" in death.reason
+
+
+async def test_a_script_that_computes_on_after_its_answer_is_ended_soon(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "IDLE_S", 0.1)
+    answer = b"\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x001"
+    body = (
+        "import os, signal\n signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPROF})\n"
+        f" os.write(3, {answer!r})\n while True: pass"
+    )
+    assert await result(worker, PYTHON, body) == 1
+    assert worker.pid is not None
+    [guest] = children_of(worker.pid)
+    descriptor = os.pidfd_open(guest)
+    ended = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().add_reader(descriptor, ended.set_result, None)
+    await asyncio.wait_for(ended, 10)
+    asyncio.get_running_loop().remove_reader(descriptor)
+    os.close(descriptor)
+    assert await result(worker, PYTHON, "return 2") == 2
+
+
+async def test_a_guest_that_rests_is_ended_and_the_next_call_finds_another(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "IDLE_S", 0.0)
+    count = script(PYTHON, "import json; json.n = getattr(json, 'n', 0) + 1; return json.n")
+    for _ in range(5):
+        assert (await run_one(worker, count)).result == b"1"
+        await asyncio.sleep(0)
+
+
+async def test_products_with_the_same_script_share_no_guest(worker: Worker) -> None:
+    keep = script(PYTHON, "import json; json.kept = getattr(json, 'kept', []) + bytes; return json.kept")
+    outcomes: list[Outcome] = []
+    for owner, number in ((1, 10), (2, 20), (2, 21), (1, 11)):
+        await worker.run(keep, [process.Call(Function.DECODE, b"[[%d]]" % number)], outcomes.append, owner)
+    assert [outcome.result for outcome in outcomes] == [b"[10]", b"[20]", b"[20,21]", b"[11]"]
 
 
 async def test_a_script_that_evades_its_time_limit_is_killed_by_the_node(

@@ -1,6 +1,5 @@
 """Alink requests to devices: setting properties and calling services (device-protocol, 5.2 and 5.5)."""
 
-import contextlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -24,6 +23,8 @@ INACTIVE_CODE: Final = 9200
 OFFLINE_CODE: Final = 9201
 
 _PROPERTY_SET: Final = "property/set"
+_MAX_STOPPED: Final = 2
+"""Requests of one call whose script had to be stopped, one after the other; further ones are not tried."""
 
 
 class Commands:
@@ -127,10 +128,22 @@ class Commands:
     async def _all(  # noqa: PLR0917 - as its callers
         self, product: Product, devices: Sequence[Device], identifier: str, path: str, params: bytes, qos: int
     ) -> None:
+        stopped = 0
+        failure: ParsingError | None = None
         for device in devices:
             call = self._telemetry.calls.begin(device.id, identifier, ids.message_id(), params)
-            with contextlib.suppress(ParsingError):  # the record has it
+            if failure is not None and stopped == _MAX_STOPPED:
+                # Requests differ in their ids only: a script that loops for these would take a second for each.
+                self._wire.note(device, path, failure)
+                self._telemetry.calls.finish(call, _platform_reply(call, failure.code, failure.reason))
+                continue
+            try:
                 await self._send(product, device, call, path, params, qos)
+            except ParsingError as error:  # the record has it
+                failure = error
+                stopped = stopped + 1 if error.stopped else 0
+            else:
+                stopped = 0
         await self._telemetry.durable()
 
     async def _send(  # noqa: PLR0917 - as its callers

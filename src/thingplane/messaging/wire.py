@@ -44,8 +44,12 @@ class Wire:
         try:
             return f"{system}/thing/model/down_raw", await self._parsing.encode(product.id, request)
         except ParsingError as error:
-            self._note(device.id, "script", error.code, f"{error.reason}; request {path}")
+            self.note(device, path, error)
             raise
+
+    def note(self, device: Device, path: str, error: ParsingError) -> None:
+        """Write into a device's log that the script made nothing of a request."""
+        self._note(device.id, "script", error.code, f"{error.reason}; request {path}")
 
     async def reply(self, product: Product, device: Device, reply: bytes) -> bytes:
         """Return the Alink reply that a device's answer stands for.

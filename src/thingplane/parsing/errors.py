@@ -16,13 +16,15 @@ FILE_NOT_EXIST = ErrorCode("iot.common.FileNotExist", "The product has no script
 class ParsingError(Exception):
     """A message that could not be parsed or made."""
 
-    def __init__(self, code: int, reason: str) -> None:
+    def __init__(self, code: int, reason: str, *, stopped: bool = False) -> None:
         """Say why.
 
         Args:
             code: of the device protocol (reference, 3.2), such as 26002.
             reason: in words.
+            stopped: whether the script had to be stopped, see ``Outcome``.
         """
         super().__init__(f"{reason} ({code})")
         self.code = code
         self.reason = reason
+        self.stopped = stopped

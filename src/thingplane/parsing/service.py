@@ -236,7 +236,7 @@ class ParsingService:
             raise ParsingError(SCRIPT_MISSING, "the product has no data-parsing script")
         outcome = await self._pool.run(product_id, script, function, arguments)
         if outcome.fault is not None:
-            raise ParsingError(outcome.fault, outcome.reason)
+            raise ParsingError(outcome.fault, outcome.reason, stopped=outcome.stopped)
         return outcome.result
 
 

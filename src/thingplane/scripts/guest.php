@@ -9,7 +9,7 @@ final class Guest
     private const RETURNED = 0, NOTHING = 1, THREW = 2, MISSING = 3, NOT_JSON = 4, MEMORY = 6;
     private const RLIMIT_FSIZE = 1, RLIMIT_CORE = 4, RLIMIT_NPROC = 6, RLIMIT_NOFILE = 7, RLIMIT_AS = 9;
     private const PR_SET_PDEATHSIG = 1, PR_SET_NO_NEW_PRIVS = 38, PR_SET_SECCOMP = 22, SECCOMP_MODE_FILTER = 2;
-    private const SIGKILL = 9, SIGPROF = 27, ITIMER_PROF = 2, SOCKET = 3, CHUNK = 262144, NO_SANDBOX = 126;
+    private const SIGKILL = 9, SIGPROF = 27, ITIMER_PROF = 2, SOCKET = 3, CHUNK = 262144, NO_SANDBOX = 126, ANSWERED = 64;
 
     public string $source;
     private FFI $c;
@@ -64,7 +64,8 @@ final class Guest
             if (pcntl_wifsignaled($status)) {
                 exit(128 + pcntl_wtermsig($status));
             }
-            if (pcntl_wexitstatus($status) !== 0) {
+            // A process that has ended in any other way owes an answer, which the next call's would be taken for.
+            if (pcntl_wexitstatus($status) !== self::ANSWERED) {
                 exit(pcntl_wexitstatus($status));
             }
         }
@@ -122,7 +123,7 @@ final class Guest
         while ($frame !== '' && ($written = $this->c->write(self::SOCKET, $frame, strlen($frame))) > 0) {
             $frame = substr($frame, $written);
         }
-        $this->c->_exit(0);
+        $this->c->_exit(self::ANSWERED);
     }
 
     private function lockUp(int $parent): void

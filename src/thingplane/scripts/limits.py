@@ -7,6 +7,11 @@ CPU_GRACE_S = 0.5
 WALL_S = 5.0
 """Seconds until the node kills a guest that says nothing, whatever it does: a call that is only starved of CPU by
 other processes may take longer than its CPU time."""
+LONG_S = 0.25
+"""Seconds after which a call has taken long, whether it computes or waits: other products go first for a while."""
+IDLE_S = 5.0
+"""Seconds without a call after which the node ends a guest: its memory is free again, and a script that has answered
+and computes on, out of reach of its time limit, does not do so for long."""
 MEMORY_BYTES = 64 * 1024 * 1024
 """Memory beyond what the interpreter itself needs."""
 BUFFERS_BYTES = 24 * 1024 * 1024

@@ -45,6 +45,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """Duration in microseconds; 0 when the guest did not live to tell."""
     stopped: bool = False
     """Whether the script had to be stopped: too much time or memory, or it crashed its process."""
+    long: bool = False
+    """Whether the node had to wait long for it."""
 
 
 TOO_LONG: Final = f"the script took longer than {CPU_S:g} s"
@@ -62,14 +64,14 @@ _SIGNALLED: Final = 128
 """PHP exits with the sum of this and the signal that has ended the process of a call, as shells do."""
 
 
-def ended(kind: Kind, text: bytes, printed: str, elapsed_us: int) -> Outcome:
+def ended(kind: Kind, text: bytes, printed: str, elapsed_us: int, *, long: bool) -> Outcome:
     """Return what became of a call that its guest has reported."""
     if kind is Kind.RETURNED:
-        return Outcome(text, printed=printed, elapsed_us=elapsed_us)
+        return Outcome(text, printed=printed, elapsed_us=elapsed_us, long=long)
     reason = _REASONS.get(kind) or text.decode(errors="replace")
     stopped = kind in {Kind.TIME, Kind.MEMORY}
     fault = _FAULTS.get(kind, Fault.THREW)
-    return Outcome(fault=fault, reason=reason, printed=printed, elapsed_us=elapsed_us, stopped=stopped)
+    return Outcome(fault=fault, reason=reason, printed=printed, elapsed_us=elapsed_us, stopped=stopped, long=long)
 
 
 def killed(status: int, language: Language, *, too_long: bool) -> Outcome:

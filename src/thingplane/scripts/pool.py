@@ -1,8 +1,9 @@
 """All worker processes of a node, and who gets one when.
 
 Every product has a lane: its calls run in the order in which they came, on one worker at a time. Workers are given to
-lanes in turns, a batch of calls each. A lane whose script had to be stopped is slow for a while: all slow lanes
-together leave at least one worker to the others, so that a script that loops delays no other product's messages.
+lanes in turns, a batch of calls each. A lane whose script had to be stopped, or took long, is slow for a while: all
+slow lanes together leave at least one worker to the others, and give way after a call while others wait, so that a
+script that loops delays no other product's messages.
 """
 
 import asyncio
@@ -75,11 +76,12 @@ class _Lane:
 
     def judge(self, outcome: Outcome, now: float) -> None:
         """Take note of the end of a call."""
+        if outcome.stopped or outcome.long:
+            self.slow_until = now + SLOW_FOR_S
         if not outcome.stopped:
             self.strikes = 0
             return
         self.strikes += 1
-        self.slow_until = now + SLOW_FOR_S
         while self.strikes >= STRIKES and len(self.calls) > MAX_WAITING_SLOW:
             refused = self.calls.pop()
             self.bytes -= len(refused.call.arguments)
@@ -181,15 +183,15 @@ class ScriptPool:
                 continue
             lane.running = True
             self._slow_running += slow
-            worker = self._choose(batch[0].script)
+            worker = self._choose(key, batch[0].script)
             task = asyncio.get_running_loop().create_task(self._serve(key, lane, batch, worker, slow=slow))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _choose(self, script: Script) -> Worker:
+    def _choose(self, key: int, script: Script) -> Worker:
         """Take the idle worker whose guest has the script already, else one without a guest, else the idlest."""
         idle = self._idle
-        index = next((i for i, worker in enumerate(idle) if worker.script == script), None)
+        index = next((i for i, worker in enumerate(idle) if worker.serves(key, script)), None)
         if index is None:
             index = next((i for i, worker in enumerate(idle) if worker.script is None), 0)
         return idle.pop(index)
@@ -198,17 +200,18 @@ class ScriptPool:
         loop = asyncio.get_running_loop()
         ended = 0
 
-        def on_outcome(outcome: Outcome) -> None:
+        def on_outcome(outcome: Outcome) -> bool:
             nonlocal ended
             lane.judge(outcome, loop.time())
             _settle(batch[ended], outcome)
             ended += 1
+            return outcome.long and bool(self._ready)
 
         try:
-            death = await worker.run(batch[0].script, [waiting.call for waiting in batch], on_outcome)
+            death = await worker.run(batch[0].script, [waiting.call for waiting in batch], on_outcome, key)
             if death is not None:
                 on_outcome(death)
-                lane.put_back(batch[ended:])
+            lane.put_back(batch[ended:])
         except OSError as error:
             _log.exception("no process for data-parsing scripts can be started")
             for waiting in batch[ended:]:

@@ -19,7 +19,8 @@ _REQUESTS: Final = {Language.JAVASCRIPT: JAVASCRIPT, Language.PYTHON: PYTHON, La
 # Scripts see local times of the region (UTC+8), as all texts without a zone that the platform writes.
 _ENVIRONMENT: Final = {"TZ": "<+08>-8", "LANG": "C.UTF-8"}
 
-OnOutcome = Callable[[Outcome], None]
+OnOutcome = Callable[[Outcome], bool | None]
+"""Gets the end of each call; True: no further call is to be made."""
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -50,28 +51,37 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
         self._guest: _Guest | None = None
+        self._rest: asyncio.TimerHandle | None = None
+        """Ends a guest that gets no calls."""
+        self._ending: asyncio.Task[int | None] | None = None
 
     @property
     def script(self) -> Script | None:
         """What its guest is for; None without a guest."""
         return None if self._guest is None else self._guest.script
 
+    def serves(self, owner: int, script: Script) -> bool:
+        """Tell whether its guest is for this script of this owner."""
+        return self._guest is not None and (self._guest.owner, self._guest.script) == (owner, script)
+
     @property
     def pid(self) -> int | None:
         """Process id; None while there is no process."""
         return None if self._process is None else self._process.pid
 
-    async def run(self, script: Script, calls: Sequence[Call], on_outcome: OnOutcome) -> Outcome | None:
-        """Make calls, one after the other; the guest stays for the next calls of the same script.
+    async def run(self, script: Script, calls: Sequence[Call], on_outcome: OnOutcome, owner: int = 0) -> Outcome | None:
+        """Make calls, one after the other; the guest stays a while for the next calls of the same script.
 
         Args:
             script: what to run.
             calls: what to call.
             on_outcome: gets the end of each call, in order, as soon as it is known.
+            owner: whose script it is. The same text of another owner runs in another guest: what a script keeps of the
+                messages of one must not reach the other.
 
         Returns:
-            None when all calls have ended. Otherwise what became of the first call that ``on_outcome`` was not called
-            for: the guest died of it, and the calls behind it were not made.
+            None when all calls have ended, or ``on_outcome`` wanted no more. Otherwise what became of the first call
+            that ``on_outcome`` was not called for: the guest died of it, and the calls behind it were not made.
 
         Raises:
             OSError: no worker process can be started.
@@ -82,15 +92,18 @@ class Worker:
                 on_outcome(refusal)
             return None
         ended = attempts = 0
+        enough = False
 
-        def count(outcome: Outcome) -> None:
-            nonlocal ended
+        def count(outcome: Outcome) -> bool:
+            nonlocal ended, enough
             ended += 1
-            on_outcome(outcome)
+            enough = bool(on_outcome(outcome))
+            return enough
 
+        await self._rested()
         try:
-            while ended < len(calls):
-                guest = await self._guest_for(script)
+            while ended < len(calls) and not enough:
+                guest = await self._guest_for(owner, script)
                 try:
                     await guest.run(calls[ended:], count)
                 except (EOFError, ConnectionError, msgspec.ValidationError):
@@ -107,10 +120,33 @@ class Worker:
             # What the guest would still say belongs to calls that nobody waits for.
             await self.close()
             raise
+        if self._guest is not None:
+            self._rest = asyncio.get_running_loop().call_later(limits.IDLE_S, self._begin_rest)
         return None
+
+    def _begin_rest(self) -> None:
+        self._rest = None
+        self._ending = asyncio.get_running_loop().create_task(self._end_guest())
+
+    async def _rested(self) -> None:
+        """Keep the guest, or wait until it has ended when it is too late for that."""
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        ending, self._ending = self._ending, None
+        if ending is not None:
+            await ending
 
     async def close(self) -> None:
         """End the process and its guest."""
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        ending, self._ending = self._ending, None
+        # The end of a guest finds out when the worker is dead, and comes here itself.
+        if ending is not None and ending is not asyncio.current_task():
+            ending.cancel()
+            await asyncio.wait([ending])
         process, control, guest = self._process, self._control, self._guest
         self._process = self._control = self._guest = None
         if guest is not None:
@@ -129,19 +165,19 @@ class Worker:
             return Outcome(fault=Fault.THREW, reason=NO_PHP)
         return None
 
-    async def _guest_for(self, script: Script) -> "_Guest":
-        if self._guest is not None and self._guest.script == script:
+    async def _guest_for(self, owner: int, script: Script) -> "_Guest":
+        if self._guest is not None and self.serves(owner, script):
             return self._guest
         await self._end_guest()
         try:
-            self._guest = await self._begin_guest(script)
+            self._guest = await self._begin_guest(owner, script)
         except ConnectionError:
             # The worker has died while nobody looked; that is not the script's fault.
             await self.close()
-            self._guest = await self._begin_guest(script)
+            self._guest = await self._begin_guest(owner, script)
         return self._guest
 
-    async def _begin_guest(self, script: Script) -> "_Guest":
+    async def _begin_guest(self, owner: int, script: Script) -> "_Guest":
         control = self._control or await self._start()
         ours, theirs = socket.socketpair()
         with theirs:
@@ -153,7 +189,7 @@ class Worker:
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         source = script.source.encode(errors="replace")
         writer.write(LENGTH.pack(len(source)) + source)
-        return _Guest(script, control, reader, writer)
+        return _Guest(owner, script, control, reader, writer)
 
     async def _end_guest(self) -> int | None:
         """End the guest, if there is one, and return its exit status; None when the worker has died, and so both."""
@@ -186,8 +222,14 @@ class _Guest:
     """The node's end of the socket to a guest."""
 
     def __init__(
-        self, script: Script, control: socket.socket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        owner: int,
+        script: Script,
+        control: socket.socket,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
+        self.owner = owner
         self.script = script
         self.too_long = False
         """Whether it was killed because it said nothing for too long."""
@@ -198,9 +240,11 @@ class _Guest:
         self._reader = reader
         self._writer = writer
         self._progress = 0.0
+        self._warm = False
+        """Whether it has ended a call: the first one takes longer, also while the worker starts."""
 
     async def run(self, calls: Sequence[Call], on_outcome: OnOutcome) -> None:
-        """Make calls until all have ended, or the guest is worn.
+        """Make calls until all have ended, ``on_outcome`` wants no more, or the guest is worn.
 
         Raises:
             EOFError, ConnectionError: the guest is dead.
@@ -223,11 +267,15 @@ class _Guest:
                     raise msgspec.ValidationError("not a frame")
                 text = await read(text_length)
                 printed = await read(printed_length) if printed_length else b""
-                self._progress = loop.time()
-                on_outcome(ended(Kind(kind), text, printed.decode(errors="replace"), elapsed_us))
+                now = loop.time()
+                long = self._warm and now - self._progress > limits.LONG_S
+                self._progress, self._warm = now, True
+                outcome = ended(Kind(kind), text, printed.decode(errors="replace"), elapsed_us, long=long)
+                enough = on_outcome(outcome)
                 self._calls_left -= 1
-                # Memory that a script has used up may be kept by what it left behind.
-                if kind == Kind.MEMORY or not self._calls_left:
+                # Memory that a script has used up may be kept by what it left behind. A guest that is to make no more
+                # calls has got them already.
+                if kind == Kind.MEMORY or not self._calls_left or enough:
                     self.is_worn = True
                     return
         finally:
