@@ -10,6 +10,7 @@ import pytest
 
 from tests.common.clock import FakeClock
 from tests.common.forwarding import AllTo, forwarding
+from tests.common.moving import move
 from tests.topology.conftest import Register
 from thingplane.alink import HandlerTable, Uplink, read_request, signature
 from thingplane.bus import LocalBus
@@ -367,10 +368,12 @@ async def test_subscribers_learn_of_changes_and_of_found_devices(
     products: ProductService,
     topology: TopologyService,
     notices: TopologyNotices,
+    product: Product,
     gateway: Device,
     register: Register,
 ) -> None:
-    (meter,) = await register(1)
+    meter, away = await register(2)
+    await move(products, devices, product, away)
     async with forwarding(tmp_path, clock, database) as forwarder:
         seen = await subscribed(forwarder)
         reports = TopologyReports(bus, clock, forwarder, devices, products, topology)
@@ -381,7 +384,7 @@ async def test_subscribers_learn_of_changes_and_of_found_devices(
         await reports.settled()
         await topology.remove(gateway, [meter])
         await reports.settled()
-        found = [named(meter), {"productKey": meter.product_key, "deviceName": "new-1"}]
+        found = [named(meter), {"productKey": meter.product_key, "deviceName": "new-1"}, named(away)]
         await gateways.ask(gateway, "thing/list/found", found)
         message_id = await notices.ask_to_add(gateway, [meter])
         # An id of the device's own, an answer to nothing, the answer, and the same again.
@@ -415,7 +418,7 @@ async def test_subscribers_learn_of_changes_and_of_found_devices(
         "data": {"a": 1.5},
         "checkFailedData": {},
     }
-    assert bodies[4] == {**hub, "devices": [entry, {"iotId": "", **found[1]}]}
+    assert bodies[4] == {**hub, "devices": [entry, *({"iotId": "", **name} for name in found[1:])]}
 
 
 async def subscribed(forwarder: Forwarder) -> list[Forwarded]:

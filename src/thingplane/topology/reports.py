@@ -53,13 +53,14 @@ class TopologyReports:
 
         Args:
             gateway: who found them.
-            names: (ProductKey, DeviceName) of each; those that do not exist have no IotId.
+            names: (ProductKey, DeviceName) of each; those that the gateway's instance does not have get no IotId.
         """
         topic = f"/{gateway.product_key}/{gateway.name}/thing/list/found"
         if self._forwarder.wanted(Kind.FOUND, gateway.product_id, topic):
             found = [await self._devices.find(*name) for name in names]
             listed = [
-                ("" if device is None else device.iot_id, *name) for device, name in zip(found, names, strict=True)
+                ("" if device is None or device.instance_id != gateway.instance_id else device.iot_id, *name)
+                for device, name in zip(found, names, strict=True)
             ]
             source = await self._source(gateway)
             if source is not None:
