@@ -123,7 +123,7 @@ async def _prepare(folder: Path, subs: Sequence[Identity]) -> list[Hub]:
         for number in range(GATEWAYS):
             own = list(subs[number * SUB_DEVICES : (number + 1) * SUB_DEVICES])
             hub = await service.register(product, f"hub-{number}")
-            await topology.add(hub, await service.several(of_subs.product_key, [sub.device_name for sub in own]))
+            await topology.add(hub, await service.several(of_subs, [sub.device_name for sub in own]))
             hubs.append((Identity(hub.product_key, hub.name, hub.secret), own))
     finally:
         await service.close()
