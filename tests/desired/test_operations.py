@@ -162,6 +162,8 @@ async def test_answers_in_xml(desired: Desired) -> None:
         ({"Temp": None}, {}, "SetDevicePropertyFailed"),
         ({"Level": "high"}, {}, "SetDevicePropertyFailed"),
         ({"Level": {"value": 1}}, {}, "SetDevicePropertyFailed"),
+        ({"Level": 101}, {}, "SetDevicePropertyFailed"),
+        ({"Place": {"x": 1}}, {}, "SetDevicePropertyFailed"),
         ({f"p{number}": 1 for number in range(11)}, {}, "TooManyDevicePropertiesPerTime"),
         ("", {}, "SetDevicePropertyFailed"),
         ("{", {}, "SetDevicePropertyFailed"),

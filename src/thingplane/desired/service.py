@@ -162,7 +162,7 @@ def _check(model: CompiledModel, values: Mapping[str, Any], versions: Mapping[st
     for identifier in values:
         if not is_writable(model, identifier):
             raise SET_DEVICE_PROPERTY_FAILED(f"{identifier} is not a property that can be written.")
-    failure = model.properties.check_set({name: value for name, value in values.items() if value is not None})
+    failure = model.check_desired({name: value for name, value in values.items() if value is not None})
     if failure is not None:
         raise SET_DEVICE_PROPERTY_FAILED(f"{failure.message} ({failure.code})")
     for identifier in versions:

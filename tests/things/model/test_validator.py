@@ -147,7 +147,8 @@ def test_dates_are_64_bit_integers_as_text(date: str) -> None:
 
 def test_switched_off_check_accepts_everything() -> None:
     assert NONE.properties.check_post({"unknown": object()}, NOW) is None
-    assert NONE.properties.check_set({"unknown": 1, "temp": "x"}) is None
+    assert NONE.properties.check_set({"unknown": 1, "count": "x"}) is None
+    assert NONE.check_desired({"count": "x"}) is None
     event = NONE.event("alarm")
     assert event is not None
     assert event.output.check("no object") is None
@@ -176,6 +177,7 @@ def test_only_writable_properties_can_be_set() -> None:
     check = STRONG.properties.check_set
     assert check({"count": 3, "color": {"red": 1, "label": "x"}}) is None
     assert check({"count": 3, "temp": 1.0}) == Failure(6304, "tsl parse: params not exist -> temp")
+    assert NONE.properties.check_set({"temp": 1.0}) == Failure(6304, "tsl parse: params not exist -> temp")
     assert check({"unknown": 1}) == Failure(5092, "property not found")
     assert check({"count": {"value": 3}}) == Failure(6306, "tsl parse: data type is not int -> count")
 

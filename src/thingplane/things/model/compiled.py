@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from thingplane.things.model.checks import Check, CheckLevel, build_check
+from thingplane.things.model.checks import Check, CheckLevel, Failure, build_check
 from thingplane.things.model.types import EMPTY, AccessMode, CallType, Event, Property, Service, ThingModel
 from thingplane.things.model.validator import ParameterValidator, PropertyValidator, parameter_validator
 
@@ -83,6 +83,23 @@ class CompiledModel:
     def model(self) -> ThingModel:
         """The default module."""
         return next((module for module in self.modules if module.block is None), EMPTY)
+
+    def check_desired(self, values: Mapping[str, object]) -> Failure | None:
+        """Checks values that are desired: of the data type and within the range of the definition (guide 4.11.9).
+
+        How thoroughly the data of devices is checked does not matter, unless it is not checked at all. Nothing is
+        compiled for it: few values are desired at a time.
+
+        Args:
+            values: by qualified identifiers of the model.
+        """
+        if self.level is CheckLevel.NONE:
+            return None
+        for identifier, value in values.items():
+            failure = build_check(self.definitions[identifier].type, identifier, CheckLevel.STRONG)(value)
+            if failure is not None:
+                return failure
+        return None
 
     def event(self, identifier: str) -> CompiledEvent | None:
         """An event by qualified identifier."""

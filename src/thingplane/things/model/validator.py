@@ -93,14 +93,17 @@ class PropertyValidator:
 
         Returns:
             None, or the first failure. A property that can only be read is not a parameter of the generated
-            service `set` and fails as such (6304).
+            service `set` and fails as such (6304), also where the data of devices is not checked.
         """
-        if self.level is CheckLevel.NONE:
-            return None
+        unchecked = self.level is CheckLevel.NONE
         for identifier, value in params.items():
             check = self._writable.get(identifier)
+            if check is None and identifier in self._checks:
+                return not_defined(identifier)
+            if unchecked:
+                continue
             if check is None:
-                return not_defined(identifier) if identifier in self._checks else PROPERTY_NOT_FOUND
+                return PROPERTY_NOT_FOUND
             refused = check(value)
             if refused is not None:
                 return refused
