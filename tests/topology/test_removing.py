@@ -108,6 +108,10 @@ async def test_a_reset_device_leaves_its_gateway_and_a_reset_gateway_its_sub_dev
     assert [(event.action, event.sub_devices[0].device_id) for event in events] == [("delete", second.id)]
     await devices.reset(gateway)
     assert await topology.sub_devices(gateway) == []
+    gone = SubDevice(first.id, first.iot_id, first.product_key, first.name)
+    assert (events[1].action, events[1].gateway_iot_id, events[1].sub_devices) == ("delete", gateway.iot_id, (gone,))
+    await devices.reset(gateway)
+    assert len(events) == 2
 
 
 async def test_a_deleted_gateway_frees_its_sub_devices(

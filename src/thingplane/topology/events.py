@@ -26,7 +26,7 @@ class TopologyChanged(msgspec.Struct, frozen=True, kw_only=True):
     gateway_name: str
     sub_devices: tuple[SubDevice, ...]
     by_gateway: bool = False
-    """Whether the gateway itself asked for it: then it needs no notice."""
+    """Whether the gateway itself asked for it, or was reset: then it gets no notice."""
     deleted: bool = False
     """Whether the sub-devices themselves are gone."""
     at: int

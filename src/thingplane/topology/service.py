@@ -57,6 +57,7 @@ class TopologyService:
         self._devices = devices
         self._owners = Owners(database, bus)
         self._leaving: dict[int, dict[str, Any]] = {}
+        self._emptied: dict[int, tuple[str, tuple[SubDevice, ...]]] = {}
         devices.on_delete.append(self._leave)
         devices.on_reset.append(self._reset)
         devices.moves.on_move.append(self._moved)
@@ -204,6 +205,12 @@ class TopologyService:
     async def _reset(self, connection: AsyncConnection, device_id: int) -> None:
         """Take the relationships of a device that is being reset (guide, ResetThing)."""
         await self._leave(connection, device_id)
+        sub = select(devices.c.id, devices.c.iot_id, devices.c.product_key, devices.c.name)
+        sub = sub.join(topology_relations, _sub_device == devices.c.id).where(_gateway == device_id)
+        rows = (await connection.execute(sub.order_by(topology_relations.c.id))).all()
+        if rows:
+            iot_id = await connection.scalar(select(devices.c.iot_id).where(devices.c.id == device_id))
+            self._emptied[device_id] = (str(iot_id), tuple(SubDevice(*row) for row in rows))
         own = or_(_sub_device == device_id, _gateway == device_id)
         await connection.execute(delete(topology_relations).where(own))
 
@@ -216,6 +223,22 @@ class TopologyService:
         await connection.execute(delete(topology_relations).where(own))
 
     def _left(self, event: DeviceDeleted | DeviceReset) -> None:
+        emptied = self._emptied.pop(event.device_id, None)
+        if emptied is not None and isinstance(event, DeviceReset):
+            iot_id, subs = emptied
+            self._bus.publish(
+                TopologyChanged(
+                    action="delete",
+                    gateway_id=event.device_id,
+                    gateway_iot_id=iot_id,
+                    gateway_product_key=event.product_key,
+                    gateway_name=event.name,
+                    sub_devices=subs,
+                    # Its connection is being closed: it begins anew.
+                    by_gateway=True,
+                    at=event.at,
+                )
+            )
         left = self._leaving.pop(event.device_id, None)
         if left is not None:
             gone = SubDevice(event.device_id, left.pop("iot_id"), event.product_key, event.name)
