@@ -117,7 +117,7 @@ class Node:
         server = ApiServer(platform.app, max_connections=settings.api_connections)
         self._on_stop("API", server.stop)
         endpoints.api = await server.start(settings.host, settings.api_port)
-        platform.script_downloads.base_url = endpoints.urls(settings.public_host or settings.host, plain=False)["api"]
+        platform.api_url = endpoints.urls(settings.public_host or settings.host, plain=False)["api"]
         endpoints.api_tls = await server.start(settings.host, settings.api_tls_port, context)
         # Stopped after the gateway, so that consumers get what devices said until then.
         self._on_stop("consumers", platform.consumers.stop)

@@ -1,13 +1,12 @@
 import asyncio
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.common.api import OTHER_INSTANCE
+from tests.common.asgi import download
 from tests.parsing.world import RawWorld
 from tests.scripts import examples
 from tests.telemetry.world import ON_ONE_DATABASE
-from thingplane.cloud.http import Message
 from thingplane.scripts.pool import ScriptPool
 
 SAMPLE = "function protocolToRawData(jsonObj) {return rawdata; }function rawDataToProtocol(rawData) {return jsonObj; }"
@@ -15,22 +14,10 @@ SAMPLE = "function protocolToRawData(jsonObj) {return rawdata; }function rawData
 
 async def fetch(raw: RawWorld, url: str, method: str = "GET") -> tuple[int, bytes]:
     """Fetch an address of a script."""
-    parts = urlsplit(url)
-    messages: list[Message] = []
-
-    async def send(message: Message) -> None:
-        messages.append(message)
-
-    async def receive() -> Message:
-        raise NotImplementedError
-
-    scope = {"type": "http", "method": method, "path": parts.path, "query_string": parts.query.encode(), "headers": []}
-    await raw.downloads(scope, receive, send)
-    return messages[0]["status"], messages[1]["body"]
+    return await download(raw.downloads, url, method)
 
 
 async def test_a_script_is_created_changed_and_fetched(raw: RawWorld) -> None:
-    raw.downloads.base_url = "http://127.0.0.1:8080"
     assert (await raw.call("CreateThingScript", ScriptContent=SAMPLE, ScriptType="JavaScript"))["Success"] is True
     data = (await raw.call("GetThingScript"))["Data"]
     assert data["ScriptType"] == "JavaScript"

@@ -45,7 +45,7 @@ class RawWorld:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.downloads = ScriptDownloads(world.parsing, world.clock)
+        self.downloads = ScriptDownloads(world.parsing, world.clock, lambda: "http://127.0.0.1:8080")
         self.logs = world.logs
         world.services.add(world.parsing, world.table, self.downloads, self.logs)
         for pattern, handler in handlers(world.services).items():

@@ -15,6 +15,7 @@ from thingplane.cloud import OPERATIONS, Services
 from thingplane.products.operations import changes, creation, queries
 from thingplane.products.service import NewProduct, Product, ProductService
 from thingplane.storage.database import Database
+from thingplane.things.download import TslDownloads
 from thingplane.things.operations import editing, reading, templates
 from thingplane.things.service import ThingModelService
 
@@ -46,8 +47,15 @@ async def product(make_product: MakeProduct) -> Product:
 
 
 @pytest.fixture
-async def api(products: ProductService, models: ThingModelService, clock: FakeClock) -> AsyncIterator[Api]:
-    async with sdk_api(Services(products, models), clock, operations=THING_OPERATIONS) as api:
+def downloads(products: ProductService, models: ThingModelService, clock: FakeClock) -> TslDownloads:
+    return TslDownloads(models, products, clock, lambda: "http://127.0.0.1:8080")
+
+
+@pytest.fixture
+async def api(
+    products: ProductService, models: ThingModelService, downloads: TslDownloads, clock: FakeClock
+) -> AsyncIterator[Api]:
+    async with sdk_api(Services(products, models, downloads), clock, operations=THING_OPERATIONS) as api:
         yield api
 
 

@@ -75,5 +75,5 @@ class GetThingScriptResponse(Response):
 async def GetThingScript(ctx: Context, req: GetThingScriptRequest) -> GetThingScriptResponse:
     script = await ctx.service(ParsingService).get(ctx.instance.id, req.ProductKey)
     product = await ctx.service(ProductService).get(ctx.instance.id, req.ProductKey)
-    url = ctx.service(ScriptDownloads).url(product)
+    url = ctx.service(ScriptDownloads).of(product)
     return GetThingScriptResponse(Data=ScriptInfo(ScriptType=script.language.value, ScriptUrl=url))

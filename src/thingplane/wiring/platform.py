@@ -23,6 +23,7 @@ from thingplane.storage.database import Database
 from thingplane.storage.timeseries import TimeSeries
 from thingplane.storage.timeseries.retention import HELP as HISTORY_HELP
 from thingplane.storage.timeseries.retention import Retention
+from thingplane.things.download import PATH as TSL_DOWNLOADS
 from thingplane.wiring.back_ends import BackEnds
 from thingplane.wiring.consuming import Consuming
 from thingplane.wiring.distribution import wire_distribution
@@ -49,6 +50,8 @@ class Platform:
             series: the history, opened.
             log: of forwarded messages, opened with the history.
         """
+        self.api_url = ""
+        """URL of the API as clients reach it; to be set when it is known."""
         ground = self._ground = Ground(settings, clock, database)
         forwarded = Forwarded(ground, series, log)
         self._forwarder = forwarder = forwarded.forwarder
@@ -58,7 +61,7 @@ class Platform:
         ground.run(instances.start, instances.stop)
         fleet = self._fleet = Fleet(ground, self._base_url)
         consuming = Consuming(ground, forwarder, self._access, instances, fleet)
-        things = Things(ground, series, forwarded, fleet)
+        things = Things(ground, series, forwarded, fleet, self._base_url)
         table = HandlerTable()
         ground.services.add(table)
         doors = Doors(ground, table, forwarded, fleet, things)
@@ -79,7 +82,6 @@ class Platform:
         self.products = fleet.products
         self.devices = fleet.devices
         self.consumers = consuming.consumers
-        self.script_downloads = things.script_downloads
         self.gateway = doors.gateway
         self.device_http = doors.http
         self.device_tls = doors.device_tls
@@ -93,7 +95,11 @@ class Platform:
             quota=Quota(clock, settings.quota),
             region=settings.region,
             operations=discover_operations("thingplane"),
-            routes=self._routes(ObjectEndpoint(back_ends.ota.uploads)),
+            routes={
+                SCRIPT_DOWNLOADS: things.script_downloads,
+                TSL_DOWNLOADS: things.tsl_downloads,
+                **self._routes(ObjectEndpoint(back_ends.ota.uploads)),
+            },
         )
 
     def _routes(self, objects: ObjectEndpoint) -> dict[str, AsgiApp]:
@@ -101,7 +107,6 @@ class Platform:
         return {
             **self.health.routes(),
             FORWARDED_MESSAGES: MessageLog(self._forwarder, self._access, self._ground.clock),
-            SCRIPT_DOWNLOADS: self.script_downloads,
             BLOB_DOWNLOADS: self._fleet.downloads,
             **self.device_http.routes(),
             OBJECTS: objects,
@@ -110,7 +115,7 @@ class Platform:
 
     def _base_url(self) -> str:
         """Return where files are downloaded from and uploaded to."""
-        return self._ground.settings.download_url.rstrip("/") or self.script_downloads.base_url
+        return self._ground.settings.download_url.rstrip("/") or self.api_url
 
     async def start(self, credentials: Credentials) -> None:
         """Fill what services keep in memory and start what runs by itself.

@@ -4,6 +4,8 @@ import json
 import time
 from typing import Any
 
+from aiohttp import ClientSession
+
 from tests.e2e.operations.calls import unique
 from tests.e2e.operations.scenario import Scenario
 from tests.e2e.raw import RawDevice, connected
@@ -73,7 +75,10 @@ class ThingScenario(Scenario):
 
     async def _copies(self) -> None:
         other = {"ProductKey": await self._product(0)}
-        tsl = (await self._call("GetThingModelTsl", ProductKey=self._key)).text("Data/TslStr")
+        found = await self._call("GetThingModelTsl", ProductKey=self._key)
+        tsl = found.text("Data/TslStr")
+        async with ClientSession() as session, session.get(found.text("Data/TslUri")) as answer:
+            assert await answer.text() == tsl
         await self._call("ImportThingModelTsl", **other, TslStr=tsl)
         copied = {"SourceProductKey": self._key, "TargetProductKey": other["ProductKey"]}
         await self._call("CopyThingModel", **copied, SourceModelVersion="1.0")

@@ -5,6 +5,7 @@ from msgspec import Struct as Record
 from thingplane.cloud import Context, Request, Response, Struct, operation
 from thingplane.products.service import Product
 from thingplane.things import modules as edits
+from thingplane.things.download import TslDownloads
 from thingplane.things.errors import QUERY_PRODUCT_ABILITIES_FAILED
 from thingplane.things.model.extend_config import render_extend_config
 from thingplane.things.model.failures import ModelError
@@ -60,9 +61,8 @@ class GetThingModelTslPublishedRequest(Request):
 
 
 class TslData(Struct):
-    """TslUri, a download address, is left out: the whole TSL is in TslStr."""
-
     TslStr: str
+    TslUri: str
 
 
 class GetThingModelTslResponse(Response):
@@ -121,9 +121,13 @@ class _Found(Record, frozen=True):
         version, description = self.version.version, self.version.description
         return render_thing_model_json(self.module, product.product_key, version, description, self.blocks)
 
-    def tsl(self, product: Product, *, simple: bool) -> str:
+    def tsl(self, product: Product, downloads: TslDownloads, *, simple: bool) -> TslData:
         version = self.version.version if self.version else None
-        return render_tsl(self.module, product.product_key, version, self.blocks, simple=simple)
+        block_id = self.module.block.id if self.module.block else None
+        return TslData(
+            TslStr=render_tsl(self.module, product.product_key, version, self.blocks, simple=simple),
+            TslUri=downloads.of(product, version, block_id, simple=simple),
+        )
 
     def extend_config(self, product: Product) -> str:
         return render_extend_config(self.module, product.product_key)
@@ -163,7 +167,7 @@ async def GetThingModelTsl(ctx: Context, req: GetThingModelTslRequest) -> GetThi
     models = ctx.service(ThingModelService)
     product = await models.product(ctx.instance.id, req.ProductKey)
     found = await _find(models, product, req.ModelVersion, req.FunctionBlockId, published=False)
-    return GetThingModelTslResponse(Data=TslData(TslStr=found.tsl(product, simple=req.Simple)))
+    return GetThingModelTslResponse(Data=found.tsl(product, ctx.service(TslDownloads), simple=req.Simple))
 
 
 @operation(qps=20)
@@ -171,7 +175,7 @@ async def GetThingModelTslPublished(ctx: Context, req: GetThingModelTslPublished
     models = ctx.service(ThingModelService)
     product = await models.product(ctx.instance.id, req.ProductKey)
     found = await _find(models, product, req.ModelVersion, req.FunctionBlockId, published=True)
-    return GetThingModelTslResponse(Data=TslData(TslStr=found.tsl(product, simple=req.Simple)))
+    return GetThingModelTslResponse(Data=found.tsl(product, ctx.service(TslDownloads), simple=req.Simple))
 
 
 @operation(qps=20)
