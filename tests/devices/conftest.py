@@ -19,6 +19,7 @@ import thingplane.devices.operations.tags  # noqa: F401
 from tests.common.api import Api
 from tests.common.clock import FakeClock
 from tests.common.sdk_api import sdk_api
+from thingplane.bus import LocalBus
 from thingplane.cloud import Services
 from thingplane.devices.service import DeviceService
 from thingplane.groups.service import GroupService
@@ -38,8 +39,8 @@ def groups(database: Database, clock: FakeClock, devices: DeviceService) -> Grou
 
 
 @pytest.fixture
-def versions(database: Database, clock: FakeClock) -> OtaVersionService:
-    return OtaVersionService(database, clock)
+def versions(database: Database, clock: FakeClock, bus: LocalBus) -> OtaVersionService:
+    return OtaVersionService(database, clock, bus)
 
 
 @pytest.fixture

@@ -66,13 +66,13 @@ async def test_detail_tells_of_the_first_and_the_last_connection(
     assert (data["GmtOnline"], data["UtcOnline"]) == ("2020-01-17 16:19:11", "2020-01-17T08:19:11.091Z")
 
 
-async def test_identity_and_state_of_a_cached_device_need_no_database(
+async def test_details_of_a_cached_device_need_no_database(
     api: Api, database: Database, devices: DeviceService, product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = await devices.register(product, "lamp-1")
-    assert (await api.call("GetDeviceStatus", IotId=device.iot_id))["Success"]
+    assert (await api.call("QueryDeviceDetail", IotId=device.iot_id))["Success"]
     monkeypatch.setattr(database, "read", None)
-    for action in ("GetDeviceStatus", "QueryDeviceInfo"):
+    for action in ("QueryDeviceDetail", "GetDeviceStatus", "QueryDeviceInfo"):
         assert (await api.call(action, IotId=device.iot_id))["Success"]
         assert (await api.call(action, ProductKey=product.product_key, DeviceName="lamp-1"))["Success"]
 
@@ -82,7 +82,7 @@ async def test_the_region_is_the_node_s(
 ) -> None:
     devices = DeviceService(database, clock, LocalBus(), products, region="eu-central-1")
     device = await devices.register(product, "lamp-1")
-    api = Api(Services(products, devices, OtaVersionService(database, clock)), clock=clock)
+    api = Api(Services(products, devices, OtaVersionService(database, clock, LocalBus())), clock=clock)
     assert (await api.call("QueryDeviceDetail", IotId=device.iot_id))["Data"]["Region"] == "eu-central-1"
 
 
@@ -141,6 +141,8 @@ async def test_details_tell_the_version_of_the_default_module_alone(
     batch = await api.call("BatchQueryDeviceDetail", ProductKey=key, DeviceName=["lamp-1", "lamp-2"])
     for details in (told, batch["Data"]["Data"]):
         assert [detail.get("FirmwareVersion") for detail in details] == ["1.2.0", None]
+    await versions.report(lamp, "1.3.0")
+    assert (await api.call("QueryDeviceDetail", IotId=lamp.iot_id))["Data"]["FirmwareVersion"] == "1.3.0"
 
 
 async def test_a_batch_has_at_most_100_names_of_one_product(

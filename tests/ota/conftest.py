@@ -37,8 +37,8 @@ from thingplane.storage.database import Database
 
 
 @pytest.fixture
-def versions(database: Database, clock: FakeClock) -> OtaVersionService:
-    return OtaVersionService(database, clock)
+def versions(database: Database, clock: FakeClock, bus: LocalBus) -> OtaVersionService:
+    return OtaVersionService(database, clock, bus)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ async def world(  # noqa: PLR0917 - fixtures
     product: Product,
 ) -> AsyncIterator[World]:
     groups = GroupService(database, clock, devices)
-    services = Services(products, devices, ota, groups, OtaVersionService(database, clock))
+    services = Services(products, devices, ota, groups, OtaVersionService(database, clock, bus))
     routes = {"/objects": ObjectEndpoint(ota.uploads), DOWNLOADS: downloads}
     device = await devices.register(product, "nobody")
     messages = Messages(clock, device, handlers(services))

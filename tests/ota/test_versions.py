@@ -8,11 +8,14 @@ import pytest
 from tests.common.api import Api
 from tests.common.xml import call_xml
 from tests.devices.marks import one_database
+from tests.ota.world import World
+from thingplane.bus import LocalBus
 from thingplane.cloud import OPERATIONS
 from thingplane.cloud.client import CallError
 from thingplane.cloud.conformance import violations
 from thingplane.devices.service import Device, DeviceService
 from thingplane.ota.service import OtaVersionService
+from thingplane.ota.version_cache import VersionCache, VersionsReported
 from thingplane.products.service import Product
 
 LIST = "ListOTAModuleVersionsByDevice"
@@ -44,6 +47,27 @@ async def test_versions_go_with_their_device(
     await devices.delete(device)
     assert await versions.report(device, "2.0") is False
     assert [await versions.of(one.id) for one in (device, other)] == [{}, {"default": "1.0"}]
+
+
+async def test_what_was_read_before_a_report_is_not_remembered(bus: LocalBus) -> None:
+    cache = VersionCache(bus, capacity=2)
+    before = cache.changes
+    bus.publish(VersionsReported(frozenset([7])))
+    cache.keep({7: "1.0"}, before)
+    assert cache.find([7]) == {}
+    cache.keep({7: "1.1", 8: None}, cache.changes)
+    assert cache.find([7, 8, 9]) == {7: "1.1", 8: None}
+    bus.publish(VersionsReported(frozenset([8])))
+    cache.keep({1: "2", 2: "2"}, cache.changes)
+    assert cache.find([1, 2, 7, 8]) == {1: "2", 2: "2"}
+
+
+@one_database
+async def test_a_report_replaces_what_was_remembered(world: World, versions: OtaVersionService) -> None:
+    (lamp,) = await world.fleet(1)
+    assert await versions.of_default([lamp.id]) == {lamp.id: "1.0"}
+    await world.inform(lamp, "1.1")
+    assert await versions.of_default([lamp.id]) == {lamp.id: "1.1"}
 
 
 async def test_versions_are_listed_in_pages(api: Api, versions: OtaVersionService, device: Device) -> None:

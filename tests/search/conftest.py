@@ -9,6 +9,7 @@ import thingplane.search.operations  # noqa: F401 - registers the operations
 from tests.common.api import Api
 from tests.common.clock import FakeClock
 from tests.common.sdk_api import sdk_api
+from thingplane.bus import LocalBus
 from thingplane.cloud import Services
 from thingplane.devices.service import Device, DeviceService
 from thingplane.groups.service import GroupService
@@ -92,8 +93,8 @@ class Search:
 
 
 @pytest.fixture
-def fleet(database: Database, clock: FakeClock, devices: DeviceService, product: Product) -> Fleet:
-    return Fleet(devices, GroupService(database, clock, devices), OtaVersionService(database, clock), product)
+def fleet(database: Database, clock: FakeClock, bus: LocalBus, devices: DeviceService, product: Product) -> Fleet:
+    return Fleet(devices, GroupService(database, clock, devices), OtaVersionService(database, clock, bus), product)
 
 
 @pytest.fixture

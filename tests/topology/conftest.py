@@ -58,8 +58,8 @@ async def notices(
 
 
 @pytest.fixture
-def versions(database: Database, clock: FakeClock) -> OtaVersionService:
-    return OtaVersionService(database, clock)
+def versions(database: Database, clock: FakeClock, bus: LocalBus) -> OtaVersionService:
+    return OtaVersionService(database, clock, bus)
 
 
 @pytest.fixture

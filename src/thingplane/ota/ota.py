@@ -1,6 +1,6 @@
 """The parts of OTA put together, and what takes several of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import select
 
@@ -33,6 +33,7 @@ from thingplane.ota.tables import ota_jobs, ota_packages
 from thingplane.ota.task import State, Task
 from thingplane.ota.tasklists import TaskService, leave
 from thingplane.ota.uploads import UploadService
+from thingplane.ota.version_cache import VersionsReported
 from thingplane.products.service import Product, ProductService
 from thingplane.storage.blobs import BlobStore
 from thingplane.storage.database import Database
@@ -90,9 +91,8 @@ class OtaService:
         self._policies = Policies(database, self._batches)
         pusher = Pusher(database, clock, downlink, self._batches, self._descriptions, self.outbox)
         self.scheduler = Scheduler(database, clock, bus, pusher, self.tasks, self._policies, self.uploads, self.outbox)
-        self._reports = Reports(
-            database, clock, devices, self._batches, self._policies, self.outbox, self.scheduler.reported
-        )
+        self._bus = bus
+        self._reports = Reports(database, clock, devices, self._batches, self._policies, self.outbox, self._reported)
         self._builder = BuildQueue(Builder(database, clock, devices, self._batches, self.uploads, self.outbox))
         devices.on_delete.append(leave)
         devices.moves.on_move.append(move)
@@ -118,6 +118,11 @@ class OtaService:
         await self.scheduler.close()
         await self._builder.close()
         await self.outbox.close()
+
+    def _reported(self, device_ids: Iterable[int], due: Sequence[Task]) -> None:
+        if reported := frozenset(device_ids):
+            self._bus.publish(VersionsReported(reported))
+        self.scheduler.reported(device_ids, due)
 
     # What back ends do.
 

@@ -94,7 +94,7 @@ class Fleet:
         ground.at_start(self.downloads.start)
         ground.run(files.start, files.close)
         ground.services.add(self.logs, files, self.downloads, BlockUploads(database, files))
-        ground.services.add(OtaVersionService(database, clock))
+        ground.services.add(OtaVersionService(database, clock, ground.bus))
 
     @staticmethod
     def _open_blobs(ground: Ground) -> BlobStore:

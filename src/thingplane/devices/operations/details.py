@@ -76,7 +76,7 @@ async def QueryDeviceDetail(ctx: Context, req: QueryDeviceDetailRequest) -> Quer
     devices = ctx.service(DeviceService)
     device = await addressed(ctx, req)
     product = await ctx.service(ProductService).get(ctx.instance.id, device.product_key)
-    versions = await ctx.service(OtaVersionService).of_module([device.id])
+    versions = await ctx.service(OtaVersionService).of_default([device.id])
     return QueryDeviceDetailResponse(
         Data=DeviceDetail(
             # An instance belongs to one account: whoever gets this far owns the device.
@@ -140,7 +140,7 @@ async def BatchQueryDeviceDetail(ctx: Context, req: BatchQueryDeviceDetailReques
     devices = ctx.service(DeviceService)
     product = await ctx.service(ProductService).get(ctx.instance.id, req.ProductKey)
     found = await devices.several(product, req.DeviceName)
-    versions = await ctx.service(OtaVersionService).of_module([device.id for device in found])
+    versions = await ctx.service(OtaVersionService).of_default([device.id for device in found])
     return BatchQueryDeviceDetailResponse(
         Data=BatchDeviceDetails(
             Data=[

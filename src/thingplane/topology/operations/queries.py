@@ -7,7 +7,7 @@ from thingplane.cloud.times import gmt, utc
 from thingplane.devices.addressing import DeviceRequest, addressed
 from thingplane.devices.page_token import read_token, write_token
 from thingplane.devices.service import DeviceService
-from thingplane.ota.service import DEFAULT_MODULE, OtaVersionService
+from thingplane.ota.service import OtaVersionService
 from thingplane.products.service import ProductService
 from thingplane.topology.errors import QUERY_TOPO_RELATION_FAILED
 from thingplane.topology.service import TopologyService
@@ -113,7 +113,7 @@ async def GetGatewayBySubDevice(ctx: Context, req: GetGatewayBySubDeviceRequest)
     if gateway is None:
         raise QUERY_TOPO_RELATION_FAILED("The device is not attached to a gateway.")
     product = await ctx.service(ProductService).get(ctx.instance.id, gateway.product_key)
-    versions = await ctx.service(OtaVersionService).of(gateway.id)
+    versions = await ctx.service(OtaVersionService).of_default([gateway.id])
     return GetGatewayBySubDeviceResponse(
         Data=GatewayDetail(
             DeviceName=gateway.name,
@@ -132,6 +132,6 @@ async def GetGatewayBySubDevice(ctx: Context, req: GetGatewayBySubDeviceRequest)
             GmtOnline=gmt(gateway.online_at),
             UtcOnline=utc(gateway.online_at),
             IpAddress=gateway.ip,
-            FirmwareVersion=versions.get(DEFAULT_MODULE),
+            FirmwareVersion=versions[gateway.id],
         )
     )
