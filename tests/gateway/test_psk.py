@@ -78,9 +78,13 @@ async def device(world: RealWorld) -> Device:
 
 
 async def talk(port: int, text: str, key: bytes, data: bytes, *options: str) -> bytes:
-    """Send data with OpenSSL's client, by default with pre-shared keys only; return what came within the connection."""
+    """Send data with OpenSSL's client, by default with pre-shared keys only; return what came within the connection.
+
+    TLS 1.3 if its options name suites of it.
+    """
     process = await asyncio.create_subprocess_exec(
-        *("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-quiet", "-no_ign_eof", "-tls1_2"),
+        *("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-quiet", "-no_ign_eof"),
+        "-tls1_3" if "-ciphersuites" in options else "-tls1_2",
         *("-psk_identity", text, "-psk", key.hex(), *(options or ("-cipher", "PSK"))),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -108,6 +112,7 @@ def key_of(device: Device, timestamp: str = TIMESTAMP) -> bytes:
         (("-cipher", "PSK-AES128-GCM-SHA256"), False),
         (("-cipher", "PSK-AES128-CBC-SHA256"), False),
         (("-cipher", "PSK-AES128-CBC-SHA"), True),
+        (("-ciphersuites", "TLS_AES_128_GCM_SHA256", "-verify_return_error"), False),  # not by certificate
     ],
 )
 @pytest.mark.parametrize("is_cached", [True, False])
@@ -135,6 +140,19 @@ async def test_wrong_keys_unknown_and_disabled_devices_look_alike(world: RealWor
     await world.devices.disable(device)
     assert await talk(port, text, key_of(device), packet) == b""
     assert world.gateway.reading()["mqtt_rejected_total:tls"] == 4
+
+
+async def test_with_tls_1_3_a_wrong_key_is_no_way_in_either(world: RealWorld, device: Device) -> None:
+    packet = write_packets([secret_connect(device)], 4)
+    text = identity(device.product_key, device.name)
+    options = ("-ciphersuites", "TLS_AES_128_GCM_SHA256")
+    assert await talk(world.ports.mqtt, text, bytes(32), packet, *options) == b""
+
+
+async def test_an_identity_that_is_no_text_has_no_key(world: RealWorld, device: Device) -> None:
+    packet = write_packets([secret_connect(device)], 4)
+    assert await talk(world.ports.mqtt, "\udcff", bytes(32), packet) == b""  # the byte 0xFF
+    assert world.gateway.reading()["mqtt_rejected_total:tls"] == 1
 
 
 async def test_the_key_of_one_device_is_no_way_in_for_another(world: RealWorld, device: Device) -> None:
@@ -189,15 +207,30 @@ async def test_the_interface_of_newer_pythons_is_used_where_it_is(
     assert await talk(world.ports.mqtt, "someone", bytes(32), packet) == b""
 
 
+def test_a_python_whose_openssl_has_no_pre_shared_keys_says_so(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unimplemented(_context: ssl.SSLContext, _callback: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(ssl.SSLContext, "set_psk_server_callback", unimplemented, raising=False)
+    context = server_context(certificates.certificate, certificates.key)
+    with pytest.raises(PskUnavailableError, match="OpenSSL"):
+        use_psk(context, lambda _identity: None)
+
+
 def test_where_it_cannot_be_done_it_is_refused_or_logged(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch, logs: LogCapture
 ) -> None:
     def unavailable(*_arguments: object) -> None:
         raise PskUnavailableError("not here")
 
+    def hidden(_context: ssl.SSLContext) -> None:
+        raise AttributeError
+
     monkeypatch.setattr(psk_server, "_install", unavailable)
-    if sys.version_info >= (3, 13):
-        monkeypatch.delattr(ssl.SSLContext, "set_psk_server_callback")
+    # Python 3.13 has it in a base class, from which nothing can be removed.
+    monkeypatch.setattr(ssl.SSLContext, "set_psk_server_callback", property(hidden), raising=False)
 
     def make() -> ssl.SSLContext:
         return server_context(certificates.certificate, certificates.key)

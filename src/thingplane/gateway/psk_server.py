@@ -40,7 +40,10 @@ def use_psk(context: ssl.SSLContext, lookup: Lookup) -> None:
         PskUnavailableError: it can't be done; the context is as it was.
     """
     if hasattr(context, "set_psk_server_callback"):
-        context.set_psk_server_callback(lambda identity: lookup(identity or "") or b"")
+        try:
+            context.set_psk_server_callback(lambda identity: lookup(identity or "") or b"")
+        except NotImplementedError:
+            raise PskUnavailableError("TLS-PSK is left out of the OpenSSL that this Python is built with") from None
     else:
         _install(context, lookup)
     others = [cipher["name"] for cipher in context.get_ciphers() if not cipher["name"].startswith("TLS_")]
