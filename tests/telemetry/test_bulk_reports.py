@@ -77,7 +77,10 @@ async def test_samples_of_a_batch_that_the_model_refuses_are_left_out_and_named(
     assert await stored(world) == [("Level", 0, b"5")]
     assert await stored(world, Kind.EVENT) == [("alarm", 0, b'{"note":"n"}')]
     assert sorted(await stored(world, Kind.PROPERTY_UNVERIFIED)) == [("Level", 0, b'"high"'), ("Unknown", 0, b"1")]
-    assert await stored(world, Kind.EVENT_UNVERIFIED) == [("nothing", 0, b"{}")]
+    assert await stored(world, Kind.EVENT_UNVERIFIED) == [
+        ("alarm", 0, b'{"code":"x","note":"n"}'),
+        ("nothing", 0, b"{}"),
+    ]
 
 
 async def test_an_empty_batch_is_a_success(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.common.xml import call_xml
@@ -131,6 +132,22 @@ async def test_status_shows_the_last_value_of_everything_that_was_sent(world: Wo
 async def test_status_of_a_device_that_sent_nothing_is_empty(world: World) -> None:
     data = (await world.call("QueryDeviceOriginalPropertyStatus", Asc=0, PageSize=1))["Data"]
     assert data == {"List": {"PropertyStatusDataInfo": []}, "NextValid": False}
+
+
+async def test_events_of_which_the_model_refused_a_part_are_shown_as_they_came(world: World) -> None:
+    outputs: list[dict[str, object]] = [{"code": 1}, {"code": 1, "note": 5}, {"code": 1, "note": "x"}, {"note": 6}]
+    for output in outputs:
+        await world.post({"value": output}, event="alarm")
+    batch = msgspec.json.encode({"params": {"events": {"alarm": [{"value": {"code": 2, "more": 7}}]}}})
+    await world.uplink("thing/event/property/batch/post", batch)
+
+    async def shown(action: str) -> list[object]:
+        data = (await world.call(action, Identifier="alarm", **QUERY, **span(world)))["Data"]
+        return [msgspec.json.decode(info["OutputData"]) for info in data["List"]["EventInfo"]]
+
+    assert await shown("QueryDeviceEventData") == [{"code": 1}, {"code": 1}, {"code": 1, "note": "x"}, {"code": 2}]
+    found = await shown("QueryDeviceOriginalEventData")
+    assert sorted(map(str, found)) == sorted(map(str, [*outputs, {"code": 2, "more": 7}]))
 
 
 async def test_events_that_the_model_refused_are_among_the_others(world: World) -> None:

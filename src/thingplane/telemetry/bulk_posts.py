@@ -191,7 +191,7 @@ def _check_event(
     if post.verified:
         kind = Kind.EVENT_HISTORY if history else Kind.EVENT
         checked.points.append((kind, event_point(identifier, post.verified, post.time)))
-    else:
+    if post.verified != post.output:
         checked.unverified_events.append((identifier, post.output, post.time))
 
 

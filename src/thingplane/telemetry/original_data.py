@@ -1,17 +1,24 @@
 """Reading what devices sent, verified by their thing model or not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from thingplane.storage.timeseries import Kind, Point, TimeSeries
 from thingplane.telemetry.paging import Page, Read, page
+from thingplane.telemetry.posts import decode_object
 from thingplane.telemetry.snapshots import Snapshots
 from thingplane.things.model.validator import MAX_AHEAD_MS
 
 MAX_LOOKED_THROUGH: Final = 10_000
 """Unverified values of a device among which the last of each property is looked for: a property that has not been sent
 for longer is not found."""
+
+
+class _Unverified(Point):
+    """What no model has verified."""
+
+    __slots__ = ()
 
 
 class OriginalData:
@@ -39,7 +46,7 @@ class OriginalData:
     ) -> Page[Point]:
         """Return a page of the events of one name; both ends of the range are included."""
         read = self._reader(device_id, (Kind.EVENT, Kind.EVENT_UNVERIFIED), identifier, ascending=ascending)
-        return await page(read, list, start, end, size, ascending=ascending)
+        return await page(read, _whole_events, start, end, size, ascending=ascending, points_per_record=2)
 
     async def last_properties(self, device_id: int, now: int) -> Mapping[str, Point]:
         """Return the last value of each property."""
@@ -57,10 +64,34 @@ class OriginalData:
         async def read(start: int, end: int, limit: int) -> list[Point]:
             points: list[Point] = []
             for kind in kinds:
-                points += await self._series.query(
-                    device_id, kind, [identifier], start, end, limit, ascending=ascending
-                )
+                found = await self._series.query(device_id, kind, [identifier], start, end, limit, ascending=ascending)
+                points += found if kind is kinds[0] else [_Unverified(*point) for point in found]
             points.sort(key=attrgetter("time"), reverse=not ascending)
             return points[:limit]
 
         return read
+
+
+def _whole_events(points: Sequence[Point]) -> list[Point]:
+    """Leave out what the model took of events that are there as they came, too.
+
+    Args:
+        points: events of one name and millisecond.
+    """
+    wholes = [decode_object(point.value) for point in points if isinstance(point, _Unverified)]
+    if not wholes:
+        return list(points)
+    left: list[Point] = []
+    for point in points:
+        output = {} if isinstance(point, _Unverified) else decode_object(point.value)
+        whole = next((whole for whole in wholes if _is_part(output, whole)), None)
+        if whole is None:
+            left.append(point)
+        else:
+            wholes.remove(whole)
+    return left
+
+
+def _is_part(output: dict[str, Any], whole: dict[str, Any]) -> bool:
+    # What the model took of an event has at least one parameter, and lacks at least one.
+    return 0 < len(output) < len(whole) and all(whole.get(name) == value for name, value in output.items())

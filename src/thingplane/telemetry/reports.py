@@ -151,7 +151,7 @@ class Reports:
         if post.verified:
             point = event_point(uplink.capture, post.verified, post.time)
             self._series.append(uplink.device.id, Kind.EVENT, uplink.received, point)
-        else:
+        if post.verified != post.output:
             self._originals.event(uplink.device.id, uplink.received, uplink.capture, post.output, post.time)
         if post.refusal is not None:
             self._refuse(uplink, post.refusal)
