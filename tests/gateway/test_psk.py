@@ -185,8 +185,9 @@ class _NativeContext(ssl.SSLContext):
     """What Python 3.13 documents of pre-shared keys, made from OpenSSL's function where Python is older."""
 
     def set_psk_server_callback(
-        self, callback: Callable[[str | None], bytes], identity_hint: str | None = None
+        self, callback: Callable[[str | None], bytes] | None, identity_hint: str | None = None
     ) -> None:
+        assert callback is not None
         assert identity_hint is None
         psk_server._install(self, lambda identity: callback(identity or None))
 

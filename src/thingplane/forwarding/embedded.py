@@ -80,7 +80,7 @@ class EmbeddedLog:
         self.segment = -1
         self._messages: list[Forwarded] = []
         self._audiences: list[Audience] = []
-        self._values: list[object] = []
+        self._values: list[int | bytes] = []
         self._interned: list[Audience] = []
         self._audience_number = 0
         self._at = 0

@@ -52,13 +52,13 @@ def use_psk(context: ssl.SSLContext, lookup: Lookup) -> None:
 
 
 def _install(context: ssl.SSLContext, lookup: Lookup) -> None:
-    """Call OpenSSL's own function.
+    """Call OpenSSL's own function: for Pythons before 3.13.
 
     Raises:
         PskUnavailableError: it is out of reach.
     """
     # Where the C structure of a context begins with its SSL_CTX is known for these only.
-    if sys.implementation.name != "cpython" or hasattr(sys, "getobjects") or sys.version_info >= (3, 13):
+    if sys.implementation.name != "cpython" or hasattr(sys, "getobjects"):
         raise PskUnavailableError("TLS-PSK needs CPython")
     import _ssl  # noqa: PLC0415 - see above
 

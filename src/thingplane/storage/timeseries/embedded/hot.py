@@ -84,7 +84,7 @@ class HotFile:
             spans.append((device_id, *span(points, received)))
         self._index.extend(0, spans)
 
-    def write(self, values: list[object], spans: list[tuple[int, int, int]]) -> None:
+    def write(self, values: list[int | bytes], spans: list[tuple[int, int, int]]) -> None:
         """Commit messages, durably.
 
         Args:

@@ -58,7 +58,7 @@ class SealedWriter:
         for statement in _SCHEMA:
             self.connection.execute(statement)
         self._identifiers: dict[str, int] = {}
-        self._waiting: list[object] = []
+        self._waiting: list[int | bytes] = []
 
     def begin(self) -> None:
         """Start writing; attach other files before."""

@@ -34,7 +34,7 @@ class EmbeddedTimeSeries:
         self._clock = clock
         self._options = options or Options()
         self._companion = companion
-        self._values: list[object] = []
+        self._values: list[int | bytes] = []
         self._spans: list[tuple[int, int, int]] = []
 
     async def open(self) -> None:
