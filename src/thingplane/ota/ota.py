@@ -246,6 +246,8 @@ class OtaService:
                 for task in await unfinished_of(connection, [device.id])
                 if task.module == module and task.state in tasks.VISIBLE
             ]
+            if not mine:
+                return None
             batches = await self._batches.get(connection, {task.job_id for task in mine})
             planned = select(ota_jobs.c.id).where(ota_jobs.c.id.in_(batches), ota_jobs.c.status == "PLANNED")
             waiting = set((await connection.execute(planned)).scalars())
