@@ -2,9 +2,11 @@
 
 A script is compiled as the body of a function, which runs anew for every call: what the script declares is gone
 afterwards. The context, which takes ten times as long to make as a usual call, stays for the calls that have arrived
-together, unless a call added something to the global object or to one of the usual built-in ones, or failed.
+together, unless a call added something to the global object or to one of the usual built-in ones, replaced something
+there, or failed.
 """
 
+import re
 from collections.abc import Callable
 
 import quickjs  # type: ignore[import-untyped]
@@ -46,9 +48,31 @@ _WATCH = """
         return count;
     }
     var clean = properties();
-    function isClean() { return properties() === clean; }
+    function isClean() { return properties() === clean%(same)s; }
+"""
+# Takes as long as a usual call: for scripts whose text looks as if they could replace something.
+_COMPARE = """
+    var names = watched.map(function (object) {
+        return keys(object).filter(function (key) { return Object.getOwnPropertyDescriptor(object, key).writable; });
+    });
+    var values = watched.map(function (object, i) { return names[i].map(function (key) { return object[key]; }); });
+    function isSame() {
+        for (var i = 0; i < watched.length; i++) {
+            var object = watched[i], own = names[i], before = values[i];
+            for (var k = 0; k < own.length; k++) if (object[own[k]] !== before[k]) return false;
+        }
+        return true;
+    }
 """
 _NO_WATCH = "function isClean() { return false; }"
+_USES = re.compile(r"\b(?:Array|Date|JSON|Math|Number|Object|String)\s*(?:\.\s*\w+\s*)?\(")
+"""Calls of what is built in, which are not ``_SUSPECT``."""
+_SUSPECT = re.compile(
+    r"\b(?:Array|Date|JSON|Math|Number|Object|String|Function|Reflect|assign|constructor|defineProperty"
+    r"|defineProperties|eval|globalThis|prototype|__proto__|this)\b"
+    r"|\b(?:decodeURI|decodeURIComponent|encodeURI|encodeURIComponent|escape|isFinite|isNaN|parseFloat|parseInt|unescape"
+    r"|DataView|Error|Map|RegExp|Set|Symbol|Uint8Array)\s*=(?!=)"
+)
 _PRINT = """
     var printed = '', console = { log: print, info: print, warn: print, error: print, debug: print };
     function print() {
@@ -80,7 +104,10 @@ class JavaScript:
         self._prints = "console" in source
         printing = _PRINT % CONSOLE_CHARACTERS if self._prints else _NO_PRINT
         self._run_once = _RUN % {"watch": _NO_WATCH, "print": printing}
-        self._run_often = _RUN % {"watch": _WATCH, "print": printing}
+        watch = _WATCH % {"same": ""}
+        if _SUSPECT.search(_USES.sub("", source)):
+            watch = _WATCH % {"same": " && isSame()"} + _COMPARE
+        self._run_often = _RUN % {"watch": watch, "print": printing}
         self._run: Run | None = None
         """In a context that is as it was before the first call."""
 
