@@ -46,7 +46,7 @@ async def test_calls_do_not_see_what_others_left(worker: Worker, language: Langu
         "var n = this === undefined ? 0 : 1; return { n: 0 };",
         "var f = Math.floor; Math.floor = function (x) { return f(x) + 1; }; return { n: Math.floor(0) - 1 };",
         "var f = parseInt; parseInt = function (x) { return f(x) + 1; }; return { n: parseInt('0') - 1 };",
-        "var a = [].__proto__, f = a.push; a.push = function () { return f.call(this) + 1; }; return { n: [].push() - 1 };",
+        "var a = [].__proto__, f = a.at; a.at = function () { return f.call(this) + 1; }; return { n: [0].at() - 1 };",
         "var n = JSON.stringify.n || 0; JSON.stringify = function () {}; JSON.stringify.n = n + 1; return { n: n };",
     ],
 )
