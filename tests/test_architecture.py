@@ -120,7 +120,6 @@ def test_protocol_cores_use_the_standard_library_only() -> None:
 
 
 def test_modules_are_small() -> None:
-    # Migrations are generated, and as long as the changes between two releases.
     lengths = {name: len(file.read_text().splitlines()) for name, file in modules()}
     assert {name: length for name, length in lengths.items() if length > 500} == {}
     assert statistics.median(lengths.values()) <= 120
