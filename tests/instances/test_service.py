@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import product
 
 import pytest
-from sqlalchemy import BigInteger, Column, MetaData, Table, insert
+from sqlalchemy import BigInteger, Column, MetaData, Table, insert, select
 from tests.common.clock import FakeClock
 
 from thingplane.cloud import BusinessError
 from thingplane.instances import service
 from thingplane.instances.service import DEFAULT_INSTANCE, InstanceDirectory, InstanceError
-from thingplane.storage.database import Database
+from thingplane.storage.database import Database, metadata
 
 
 @pytest.fixture
@@ -90,6 +91,21 @@ async def test_an_instance_that_something_belongs_to_cannot_be_deleted(
         await instances.delete("iot-used")
     assert instances.resolve("iot-used") == used
     await instances.delete(empty.instance_id)
+
+
+async def test_what_counts_and_locks_goes_with_the_instance(instances: InstanceDirectory, database: Database) -> None:
+    used = await instances.create("iot-used")
+    kept = await instances.create("iot-kept")
+    bookkeeping = [table for table in metadata.sorted_tables if table.info.get("bookkeeping")]
+    assert {table.name for table in bookkeeping} == {"file_usage", "device_group_locks", "topology_locks"}
+    async with database.write() as connection:
+        for table, instance in product(bookkeeping, (used, kept)):
+            others = {"bytes": 1} if "bytes" in table.c else {}
+            await connection.execute(insert(table).values(instance_id=instance.id, **others))
+    await instances.delete("iot-used")
+    async with database.read() as connection:
+        for table in bookkeeping:
+            assert (await connection.execute(select(table.c.instance_id))).scalars().all() == [kept.id]
 
 
 async def test_changes_by_another_process_are_noticed(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, String, Table, UniqueConstraint
 
-from thingplane.storage.database import BigId, metadata
+from thingplane.storage.database import BOOKKEEPING, BigId, metadata
 
 device_files = Table(
     "device_files",
@@ -25,6 +25,7 @@ file_usage = Table(
     metadata,
     Column("instance_id", BigInteger, primary_key=True, autoincrement=False),
     Column("bytes", BigInteger, nullable=False),
+    info=BOOKKEEPING,
 )
 """How much room the files of an instance take; locked by whoever adds or removes some."""
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, SmallInteger, String, Table, UniqueConstraint
 
-from thingplane.storage.database import BigId, metadata
+from thingplane.storage.database import BOOKKEEPING, BigId, metadata
 
 device_groups = Table(
     "device_groups",
@@ -50,5 +50,6 @@ device_group_locks = Table(
     "device_group_locks",
     metadata,
     Column("instance_id", BigInteger, primary_key=True, autoincrement=False),
+    info=BOOKKEEPING,
 )
 """One row per instance with groups, locked by whoever changes them."""

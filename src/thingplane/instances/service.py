@@ -131,10 +131,14 @@ class InstanceDirectory:
                 raise InstanceError(f"no instance {instance_id}")
             number = _instance(key, instance_id).id
             for table in metadata.sorted_tables:
-                if "instance_id" in table.c:
-                    owned = select(table.c.instance_id).where(table.c.instance_id == number).limit(1)
-                    if (await connection.execute(owned)).first() is not None:
-                        raise InstanceError(f"instance {instance_id} is not empty: it has {table.name}")
+                if "instance_id" not in table.c:
+                    continue
+                if table.info.get("bookkeeping"):
+                    await connection.execute(delete(table).where(table.c.instance_id == number))
+                    continue
+                owned = select(table.c.instance_id).where(table.c.instance_id == number).limit(1)
+                if (await connection.execute(owned)).first() is not None:
+                    raise InstanceError(f"instance {instance_id} is not empty: it has {table.name}")
             await connection.execute(delete(instances).where(instances.c.id == key))
             await self._revision.increase(connection)
         await self.refresh()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Integer, MetaData, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -19,6 +19,10 @@ metadata = MetaData(
     }
 )
 """All metadata tables; every slice's ``tables.py`` declares its own on it."""
+
+BOOKKEEPING: Final = {"bookkeeping": True}
+"""``info`` of tables whose row of an instance counts or locks what the instance has: it goes with the instance, and
+does not keep it from being deleted."""
 
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 """Type of 64-bit keys. SQLite numbers rows by itself only in a column that is literally INTEGER PRIMARY KEY."""

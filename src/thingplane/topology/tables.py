@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Table
 
-from thingplane.storage.database import BigId, metadata
+from thingplane.storage.database import BOOKKEEPING, BigId, metadata
 
 topology_relations = Table(
     "topology_relations",
@@ -22,5 +22,6 @@ topology_locks = Table(
     "topology_locks",
     metadata,
     Column("instance_id", BigInteger, primary_key=True, autoincrement=False),
+    info=BOOKKEEPING,
 )
 """One row per instance with relationships, locked by whoever changes them."""
