@@ -141,4 +141,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN")
+    # By the driver itself: a statement of SQLAlchemy's goes to the thread of the connection and back three times.
+    connection.connection.dbapi_connection.run_async(_begin)
+
+
+def _begin(driver: Any) -> Any:
+    return driver.execute("BEGIN")
