@@ -73,15 +73,15 @@ def _by_series(rows: Iterable[Any], generation: int) -> dict[tuple[str, int], Se
         if day != today:
             today, bucket = day, layout.bucket(day, day)
         values = bare_values(points)
+        # Most points are of the day, and most of the time that sealing takes outside SQLite is spent on them.
         if values is not None:
-            # Most of a node's messages, and most of the time that sealing them takes outside SQLite.
             series = parts[bucket, kind]
             for identifier, value in values.items():
                 series[identifier].append((received, arrival, bytes(value)))
             continue
         for identifier, time, text in explode(points, received):
-            part = parts[layout.bucket(time // layout.DAY_MS, day), kind]
-            part[identifier].append((time, arrival, text))
+            place = bucket if time // layout.DAY_MS == day else layout.bucket(time // layout.DAY_MS, day)
+            parts[place, kind][identifier].append((time, arrival, text))
     return parts
 
 
