@@ -165,7 +165,7 @@ BEGIN
     SELECT oid, relname FROM pg_class
       WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
   LOOP
-    IF item.relname NOT IN ({kept}) THEN
+    IF item.relname NOT IN ({declared}) THEN
       EXECUTE format('DROP TABLE IF EXISTS %I CASCADE', item.relname);
     ELSIF pg_relation_size(item.oid) > 100000 THEN
       EXECUTE format('TRUNCATE %I CASCADE', item.relname);
@@ -180,7 +180,13 @@ END $$
 
 
 async def empty_database(database: Database) -> None:
-    """End what other connections do in a PostgreSQL database, and leave nothing but the declared tables, empty."""
-    kept = ", ".join(f"'{name}'" for name in metadata.tables)
+    """End what other connections do in a PostgreSQL database, and leave nothing but the declared tables, empty.
+
+    A test may have taken tables away; they are made again.
+    """
+    declared = ", ".join(f"'{name}'" for name in metadata.tables)
     async with database.write() as connection:
-        await connection.exec_driver_sql(_EMPTY.replace("{kept}", kept))
+        await connection.exec_driver_sql(_EMPTY.replace("{declared}", declared))
+        left = await connection.exec_driver_sql(f"SELECT count(*) FROM pg_tables WHERE tablename IN ({declared})")
+        if left.scalar_one() < len(metadata.tables):
+            await connection.run_sync(metadata.create_all)
